@@ -1,0 +1,237 @@
+"""Conversations from rows: which format the rows have, and what each one says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.core.data.oasst import conversations_of_trees
+from workbench.core.data.sources import Row, Table
+from workbench.core.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn."""
+
+    role: str
+    """system, user, assistant or tool."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One row as turns, or as plain text for continued pretraining."""
+
+    row: int
+    """Index of the row in its source, from 0."""
+    messages: tuple[Message, ...] = ()
+    text: str | None = None
+    problem: str | None = None
+    """Why nothing can be learnt from the row, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How rows are read, and why."""
+
+    name: str
+    reason: str
+    mapping: Mapping[str, str]
+    """Columns by role: prompt, context, answer, system; or the one column that holds it all."""
+
+
+COLUMN_FORMATS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "alpaca": (
+        {"prompt": "instruction", "answer": "output", "context": "input", "system": "system"},
+        ("instruction", "output"),
+    ),
+    "dolly": ({"prompt": "instruction", "answer": "response", "context": "context"}, ("instruction", "response")),
+    "prompt_completion": ({"prompt": "prompt", "answer": "completion", "system": "system"}, ("prompt", "completion")),
+    "question_answer": ({"prompt": "question", "answer": "answer", "context": "context"}, ("question", "answer")),
+}  # fmt: skip
+"""Formats of named columns: the columns by role, and those that must be there."""
+
+PROMPT_WORDS = ("prompt", "instruction", "question", "query", "input", "user", "problem", "source")
+ANSWER_WORDS = ("answer", "response", "output", "completion", "reply", "assistant", "target", "solution", "label")
+
+
+def detect_format(table: Table, name: str = "auto", mapping: Mapping[str, str] | None = None) -> Format:
+    """The rows' format, with the reason; `name` and `mapping` are the person's own choice.
+
+    UserError where none fits.
+    """
+    columns = set(table.columns)
+    if mapping:
+        return _mapped(table, mapping)
+    if name != "auto":
+        return _named(table, name)
+    first = table.rows[0]
+    if "messages" in columns and _is_turns(first.get("messages"), "role"):
+        return Format("messages", "a column messages holds turns with a role and content", {"messages": "messages"})
+    for column in ("conversations", "conversation"):
+        if column in columns and _is_turns(first.get(column), "from"):
+            return Format("sharegpt", f"a column {column} holds turns with from and value", {"messages": column})
+        if column in columns and _is_turns(first.get(column), "role"):
+            return Format("messages", f"a column {column} holds turns with a role and content", {"messages": column})
+    if {"message_id", "parent_id", "role", "text"} <= columns:
+        return Format("oasst", "columns message_id and parent_id make a tree of messages", {"messages": "text"})
+    for name_, (roles, needed) in COLUMN_FORMATS.items():
+        if set(needed) <= columns:
+            there = {role: column for role, column in roles.items() if column in columns}
+            return Format(name_, f"it has the columns {' and '.join(needed)}", there)
+    guess = _guessed(table.columns)
+    if guess:
+        prompt, answer = guess
+        return Format("prompt_completion", f"the columns {prompt} and {answer} sound like a prompt and its answer",
+                      {"prompt": prompt, "answer": answer})  # fmt: skip
+    if "text" in columns:
+        return Format("text", "it has a column text and no column of answers", {"text": "text"})
+    raise UserError(
+        f"{table.source} has the columns {', '.join(table.columns[:12])}, and none says which is the answer; "
+        "set data.mapping, such as {prompt: COLUMN, answer: COLUMN}."
+    )
+
+
+def _named(table: Table, name: str) -> Format:
+    columns = set(table.columns)
+    chosen = "chosen in the recipe"
+    if name in COLUMN_FORMATS:
+        roles, needed = COLUMN_FORMATS[name]
+        missing = [column for column in needed if column not in columns]
+        if not missing:
+            return Format(name, chosen, {role: column for role, column in roles.items() if column in columns})
+    elif name == "text":
+        missing = [] if "text" in columns else ["text"]
+        if not missing:
+            return Format(name, chosen, {"text": "text"})
+    elif name == "oasst":
+        missing = [column for column in ("message_id", "parent_id", "role", "text") if column not in columns]
+        if not missing:
+            return Format(name, chosen, {"messages": "text"})
+    else:
+        options = ("messages",) if name == "messages" else ("conversations", "conversation")
+        found = [column for column in options if column in columns]
+        if found:
+            return Format(name, chosen, {"messages": found[0]})
+        missing = [options[0]]
+    raise UserError(
+        f"{table.source} is not in the format {name}: it has no column {' or '.join(missing)}, "
+        f"only {', '.join(table.columns[:12])}."
+    )
+
+
+def _mapped(table: Table, mapping: Mapping[str, str]) -> Format:
+    roles = ("prompt", "context", "answer", "system", "messages", "text")
+    for role, column in mapping.items():
+        if role not in roles:
+            raise UserError(f"data.mapping cannot have the role {role!r}; it takes {', '.join(roles)}.")
+        if column not in table.columns:
+            raise UserError(f"data.mapping names the column {column!r}, but there are {', '.join(table.columns[:12])}.")
+    if "messages" in mapping:
+        first = table.rows[0].get(mapping["messages"])
+        return Format("sharegpt" if _is_turns(first, "from") else "messages", "mapped in the recipe", dict(mapping))
+    if "text" in mapping:
+        return Format("text", "mapped in the recipe", dict(mapping))
+    if not {"prompt", "answer"} <= set(mapping):
+        raise UserError("data.mapping needs the roles prompt and answer, or messages, or text.")
+    return Format("prompt_completion", "mapped in the recipe", dict(mapping))
+
+
+def _guessed(columns: Sequence[str]) -> tuple[str, str] | None:
+    lower = {column.lower(): column for column in columns}
+    prompt = next((lower[word] for word in PROMPT_WORDS if word in lower), None)
+    answer = next((lower[word] for word in ANSWER_WORDS if word in lower and lower[word] != prompt), None)
+    return (prompt, answer) if prompt and answer else None
+
+
+def _is_turns(value: Any, key: str) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and key in value[0]
+
+
+def read_conversations(table: Table, form: Format) -> list[Conversation]:
+    """One conversation a row (one a tree for oasst), in the source's order; what cannot be used says why."""
+    if form.name == "oasst":
+        return [
+            _checked(row, [Message(_ROLES.get(role, role), text) for role, text in turns])
+            for row, turns in conversations_of_trees(table.rows)
+        ]
+    reader = _READERS.get(form.name, _from_columns)
+    return [reader(number, row, form) for number, row in enumerate(table.rows)]
+
+
+_ROLES = {
+    "human": "user", "user": "user", "prompter": "user", "question": "user",
+    "gpt": "assistant", "assistant": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
+    "function_call": "assistant",
+    "system": "system", "developer": "system",
+    "tool": "tool", "function": "tool", "observation": "tool",
+}  # fmt: skip
+
+
+def _from_columns(number: int, row: Row, form: Format) -> Conversation:
+    prompt = row.get(form.mapping["prompt"])
+    answer = row.get(form.mapping["answer"])
+    if _is_turns(prompt, "role"):  # conversational prompt and completion
+        turns = [*(prompt or []), *(answer if isinstance(answer, list) else [{"role": "assistant", "content": answer}])]
+        return _from_turns(number, turns)
+    system, context = (_text(row.get(form.mapping.get(role, ""))) for role in ("system", "context"))
+    question = _text(prompt)
+    if context.strip():
+        question = f"{question}\n\n{context}" if question.strip() else context
+    messages = [Message("system", system)] if system.strip() else []
+    messages += [Message("user", question), Message("assistant", _text(answer))]
+    return _checked(number, messages)
+
+
+def _from_messages(number: int, row: Row, form: Format) -> Conversation:
+    return _from_turns(number, row.get(form.mapping["messages"]))
+
+
+def _from_turns(number: int, turns: Any) -> Conversation:
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return Conversation(number, problem="its turns are not a list of messages")
+    messages = []
+    for turn in turns:
+        role = str(turn.get("role", turn.get("from", ""))).strip().lower()
+        if role not in _ROLES:
+            return Conversation(number, problem=f"it has a turn by {role[:40]!r}, which is no known role")
+        messages.append(Message(_ROLES[role], _text(turn.get("content", turn.get("value")))))
+    return _checked(number, messages)
+
+
+def _from_text(number: int, row: Row, form: Format) -> Conversation:
+    text = _text(row.get(form.mapping["text"]))
+    return Conversation(number, text=text, problem=None if text.strip() else "it is empty")
+
+
+def _text(value: Any) -> str:
+    """A field as text: parts of a typed content joined, other values as JSON would show them."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, dict) and "text" in part for part in value):
+        return "".join(str(part["text"]) for part in value)
+    if isinstance(value, (int, float, bool)):
+        return str(value)
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _checked(row: int, messages: list[Message]) -> Conversation:
+    problem = None
+    if not any(message.role == "user" and message.content.strip() for message in messages):
+        problem = "it has no prompt"
+    elif not any(message.role == "assistant" and message.content.strip() for message in messages):
+        problem = "it has no answer"
+    return Conversation(row, tuple(messages), problem=problem)
+
+
+_READERS: dict[str, Callable[[int, Row, Format], Conversation]] = {
+    "messages": _from_messages,
+    "sharegpt": _from_messages,
+    "text": _from_text,
+}

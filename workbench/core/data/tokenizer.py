@@ -1,0 +1,106 @@
+"""A model's tokenizer, read from its folder without Transformers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from workbench.core.errors import UserError
+from workbench.core.files import read_json
+
+
+@dataclass(frozen=True)
+class TextTokenizer:
+    """Text to token ids and back, and the special tokens that templates and masks need."""
+
+    backend: tokenizers.Tokenizer
+    special: dict[str, str]
+    """bos_token, eos_token, pad_token, unk_token where the model has them."""
+    chat_template: str | None
+    adds_bos: bool
+    """Whether plain text gets a start token, as the model expects."""
+
+    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids of `text` and each token's span of characters; no special token is added."""
+        found = self.backend.encode(text, add_special_tokens=False)
+        return found.ids, found.offsets
+
+    def decode(self, ids: list[int] | tuple[int, ...]) -> str:
+        """The text of token ids, special tokens shown."""
+        return self.backend.decode(list(ids), skip_special_tokens=False)
+
+    def token_text(self, token: int) -> str:
+        """One token for people: its text, or its raw name where it is part of a character."""
+        text = self.backend.decode([token], skip_special_tokens=False)
+        if text and "\ufffd" not in text:
+            return text
+        return self.backend.id_to_token(token) or f"<{token}>"
+
+    def id_of(self, name: str) -> int | None:
+        """The id of a special token by its role, such as eos_token; None where the model has none."""
+        token = self.special.get(name)
+        return None if token is None else self.backend.token_to_id(token)
+
+    @property
+    def eos_token(self) -> str | None:
+        return self.special.get("eos_token")
+
+    @property
+    def eos_id(self) -> int | None:
+        return self.id_of("eos_token")
+
+    @property
+    def bos_id(self) -> int | None:
+        return self.id_of("bos_token")
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills up rows: the model's own, else its end token, else 0; attention never sees it."""
+        for name in ("pad_token", "eos_token"):
+            found = self.id_of(name)
+            if found is not None:
+                return found
+        return 0
+
+
+def open_tokenizer(folder: Path) -> TextTokenizer:
+    """The tokenizer in a model folder (tokenizer.json, tokenizer_config.json, chat_template.jinja)."""
+    file = folder / "tokenizer.json"
+    try:
+        backend = tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise UserError(f"{folder} has no tokenizer that can be read (tokenizer.json).", str(error)) from None
+    backend.no_truncation()
+    backend.no_padding()
+    config = read_json(folder / "tokenizer_config.json")
+    config = config if isinstance(config, dict) else {}
+    special = {
+        name: text
+        for name in ("bos_token", "eos_token", "pad_token", "unk_token")
+        if (text := _token(config.get(name))) is not None
+    }
+    empty = backend.encode("", add_special_tokens=True).ids
+    bos = backend.token_to_id(special["bos_token"]) if "bos_token" in special else None
+    return TextTokenizer(backend, special, _chat_template(folder, config), bos is not None and empty[:1] == [bos])
+
+
+def _token(value: Any) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("content")
+    return value if isinstance(value, str) and value else None
+
+
+def _chat_template(folder: Path, config: dict[str, Any]) -> str | None:
+    """The model's own template: chat_template.jinja, else the one in tokenizer_config.json (the default of several)."""
+    try:
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        pass
+    value = config.get("chat_template")
+    if isinstance(value, list):
+        named = {item.get("name"): item.get("template") for item in value if isinstance(item, dict)}
+        value = named.get("default")
+    return value if isinstance(value, str) else None

@@ -1,0 +1,93 @@
+"""What is true of a fine-tuning method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.core.errors import UserError
+from workbench.core.knobs import knobs_of
+from workbench.core.models.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Parameters that a method trains."""
+
+    by_module: tuple[tuple[str, int], ...]
+    """Each module of the base that is trained or carries something trained, with the parameters trained there."""
+    added: bool
+    """Whether they are added to the base (adapters) or are the base's own."""
+
+    @property
+    def total(self) -> int:
+        """Trainable parameters."""
+        return sum(size for _, size in self.by_module)
+
+    def share(self, skeleton: Skeleton) -> float:
+        """Trainable share of all parameters, from 0 to 1; added ones count among all, as PEFT counts them."""
+        every = skeleton.total_parameters + (self.total if self.added else 0)
+        return self.total / every if every else 0.0
+
+    def by_leaf(self) -> dict[str, int]:
+        """Trainable parameters by the last part of the module's name, in order of first appearance."""
+        sums: dict[str, int] = {}
+        for name, size in self.by_module:
+            leaf = name.rpartition(".")[2]
+            sums[leaf] = sums.get(leaf, 0) + size
+        return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A fine-tuning method: its facts, its knobs and its formula."""
+
+    name: str
+    title: str
+    what: str
+    """What it is, in three plain sentences."""
+    equation: str
+    paper: str
+    knobs: type
+    """Its knobs, a dataclass made with `workbench.core.knobs.knob`."""
+    learning_rate: float
+    """Default peak learning rate."""
+    trains: str
+    """What it trains, in words."""
+    merges: bool
+    """Whether the result can be folded into the base's weights."""
+    shares_base: bool
+    """Whether base and tuned answer from one model in memory, by switching the adapter off."""
+    counting: Callable[[Skeleton, Any], Count]
+    refusing: Callable[[Skeleton, Any], str | None]
+
+    def count(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> Count:
+        """What is trained on this model with these knobs; UserError where the method does not fit."""
+        section = self.knobs(**knobs)
+        reason = self.refusing(skeleton, section)
+        if reason:
+            raise UserError(reason)
+        return self.counting(skeleton, section)
+
+    def reason_against(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> str | None:
+        """Why the method cannot be used on this model with these knobs, in one sentence; None where it can."""
+        return self.refusing(skeleton, self.knobs(**knobs))
+
+    def to_json(self) -> dict[str, Any]:
+        """The method's facts and knobs as plain values."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "what": self.what,
+            "equation": self.equation,
+            "paper": self.paper,
+            "learning_rate": self.learning_rate,
+            "trains": self.trains,
+            "merges": self.merges,
+            "shares_base": self.shares_base,
+            "knobs": [
+                {"name": knob.name, "help": knob.help, "default": knob.default, "accepts": knob.accepted}
+                for knob in knobs_of(self.knobs).values()
+            ],
+        }

@@ -1,0 +1,166 @@
+"""Names of runs: two plain words, or the person's own."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from workbench.core.errors import UserError
+
+ADJECTIVES = [
+    "able",
+    "amber",
+    "bold",
+    "brave",
+    "bright",
+    "brisk",
+    "calm",
+    "clear",
+    "clever",
+    "cosy",
+    "daring",
+    "deep",
+    "eager",
+    "early",
+    "fair",
+    "fast",
+    "fine",
+    "fond",
+    "free",
+    "fresh",
+    "gentle",
+    "glad",
+    "golden",
+    "good",
+    "grand",
+    "green",
+    "happy",
+    "honest",
+    "keen",
+    "kind",
+    "late",
+    "light",
+    "lively",
+    "lucky",
+    "merry",
+    "mild",
+    "neat",
+    "new",
+    "noble",
+    "open",
+    "plain",
+    "proud",
+    "quick",
+    "quiet",
+    "rapid",
+    "rare",
+    "ready",
+    "round",
+    "sharp",
+    "shy",
+    "silver",
+    "smart",
+    "smooth",
+    "snug",
+    "solid",
+    "steady",
+    "still",
+    "strong",
+    "sunny",
+    "swift",
+    "tidy",
+    "tame",
+    "true",
+    "vivid",
+    "warm",
+    "wise",
+    "young",
+]
+ANIMALS = [
+    "badger",
+    "beaver",
+    "bison",
+    "bear",
+    "crane",
+    "crow",
+    "deer",
+    "dove",
+    "duck",
+    "eagle",
+    "falcon",
+    "ferret",
+    "finch",
+    "fox",
+    "frog",
+    "gecko",
+    "goose",
+    "hare",
+    "hawk",
+    "heron",
+    "horse",
+    "ibex",
+    "jay",
+    "kite",
+    "koala",
+    "lark",
+    "lemur",
+    "lion",
+    "llama",
+    "lynx",
+    "magpie",
+    "marten",
+    "mole",
+    "moose",
+    "mouse",
+    "newt",
+    "otter",
+    "owl",
+    "ox",
+    "panda",
+    "puffin",
+    "quail",
+    "rabbit",
+    "raven",
+    "robin",
+    "salmon",
+    "seal",
+    "shrew",
+    "sparrow",
+    "squid",
+    "stork",
+    "swan",
+    "tapir",
+    "tern",
+    "thrush",
+    "tiger",
+    "toad",
+    "trout",
+    "turtle",
+    "vole",
+    "weasel",
+    "whale",
+    "wolf",
+    "wombat",
+    "wren",
+    "yak",
+    "zebra",
+]
+
+
+def invent_name(taken: set[str]) -> str:
+    """A name that no run has yet, such as brave-otter."""
+    source = random.SystemRandom()
+    for _ in range(1000):
+        name = f"{source.choice(ADJECTIVES)}-{source.choice(ANIMALS)}"
+        if name not in taken:
+            return name
+    return f"run-{source.randrange(10**9)}"
+
+
+def check_name(name: str) -> str:
+    """A person's own name for a run; UserError where it could not be a folder's name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or name in ("latest", "con", "nul"):
+        raise UserError(
+            f"A run cannot be named {name[:80]!r}; use up to 80 letters, digits, dots, dashes and underscores."
+        )
+    return name

@@ -1,0 +1,1 @@
+"""What needs torch: building models, training, generating. Runs only in processes of its own."""
