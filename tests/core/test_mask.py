@@ -2,6 +2,7 @@
 
 import pytest
 
+from workbench.core.data.built_in import END_TOKENS
 from workbench.core.data.conversations import Conversation, Message
 from workbench.core.data.mask import fit_example, mark_conversation, mask_tokens
 from workbench.core.data.templates import BUILT_IN, ChatTemplate, choose_template
@@ -34,7 +35,7 @@ def trained_text(template, conversation, train_on="answers"):
 def test_only_the_answers_and_their_end_are_trained_on(tokenizer, name):
     template = choose_template(tokenizer, name)
     text = trained_text(template, Conversation(0, TURNS))
-    end = "<|im_end|>" if name == "chatml" else tokenizer.eos_token
+    end = END_TOKENS.get(name, tokenizer.eos_token)
     assert text.replace(" ", "") == f"Me.{end}Because…🦊saidso.{end}".replace(" ", "")
 
 
@@ -66,8 +67,8 @@ def test_answers_are_found_in_templates_without_generation_marks(tokenizer, sour
         assert never not in text
 
 
-def test_a_token_that_straddles_the_border_belongs_to_the_prompt():
-    assert mask_tokens([(0, 2), (2, 5), (5, 6)], [(3, 6)]) == [False, False, True]
+def test_a_token_that_straddles_the_border_is_trained_on_as_transformers_does():
+    assert mask_tokens([(0, 2), (2, 5), (5, 6), (6, 7)], [(3, 6)]) == [False, True, True, False]
 
 
 def test_multibyte_characters_that_split_over_tokens_are_trained_whole(tokenizer):

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.data.oasst import conversations_of_trees
-from workbench.core.data.sources import Row, Table
+from workbench.core.data.sources import BAD_ROW, Row, Table
+from workbench.core.data.turns import ROLES, Conversation, Message, check_text, check_turns, plain_text, read_turns
 from workbench.core.errors import UserError
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn."""
-
-    role: str
-    """system, user, assistant or tool."""
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One row as turns, or as plain text for continued pretraining."""
-
-    row: int
-    """Index of the row in its source, from 0."""
-    messages: tuple[Message, ...] = ()
-    text: str | None = None
-    problem: str | None = None
-    """Why nothing can be learnt from the row, or None."""
+__all__ = ["Conversation", "Format", "Message", "detect_format", "read_conversations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +49,7 @@ def detect_format(table: Table, name: str = "auto", mapping: Mapping[str, str] |
         return _mapped(table, mapping)
     if name != "auto":
         return _named(table, name)
-    first = table.rows[0]
+    first = next((row for row in table.first if BAD_ROW not in row), {})
     if "messages" in columns and _is_turns(first.get("messages"), "role"):
         return Format("messages", "a column messages holds turns with a role and content", {"messages": "messages"})
     for column in ("conversations", "conversation"):
@@ -130,7 +112,7 @@ def _mapped(table: Table, mapping: Mapping[str, str]) -> Format:
         if column not in table.columns:
             raise UserError(f"data.mapping names the column {column!r}, but there are {', '.join(table.columns[:12])}.")
     if "messages" in mapping:
-        first = table.rows[0].get(mapping["messages"])
+        first = table.first[0].get(mapping["messages"])
         return Format("sharegpt" if _is_turns(first, "from") else "messages", "mapped in the recipe", dict(mapping))
     if "text" in mapping:
         return Format("text", "mapped in the recipe", dict(mapping))
@@ -150,24 +132,49 @@ def _is_turns(value: Any, key: str) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and key in value[0]
 
 
-def read_conversations(table: Table, form: Format) -> list[Conversation]:
-    """One conversation a row (one a tree for oasst), in the source's order; what cannot be used says why."""
+def read_conversations(table: Table, form: Format) -> Sequence[Conversation]:
+    """One conversation a row (one a tree for oasst), in the source's order; what cannot be used says why.
+
+    Each is made when it is asked for, but for oasst, where a tree's rows may stand anywhere.
+    """
     if form.name == "oasst":
         return [
-            _checked(row, [Message(_ROLES.get(role, role), text) for role, text in turns])
+            check_turns(row, [Message(ROLES.get(role, role), text) for role, text in turns])
             for row, turns in conversations_of_trees(table.rows)
         ]
-    reader = _READERS.get(form.name, _from_columns)
-    return [reader(number, row, form) for number, row in enumerate(table.rows)]
+    return _Conversations(table.rows, form)
 
 
-_ROLES = {
-    "human": "user", "user": "user", "prompter": "user", "question": "user",
-    "gpt": "assistant", "assistant": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
-    "function_call": "assistant",
-    "system": "system", "developer": "system",
-    "tool": "tool", "function": "tool", "observation": "tool",
-}  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Conversations(Sequence[Conversation]):
+    """The rows of a table as conversations."""
+
+    rows: Sequence[Row]
+    form: Format
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(*index.indices(len(self))))
+        number = index if index >= 0 else index + len(self)
+        return read_row(number, self.rows[number], self.form)
+
+    def __iter__(self) -> Iterator[Conversation]:
+        for number, row in enumerate(self.rows):
+            yield read_row(number, row, self.form)
+
+
+def read_row(number: int, row: Row, form: Format) -> Conversation:
+    """One row as a conversation."""
+    if BAD_ROW in row:
+        return Conversation(number, problem=str(row[BAD_ROW]))
+    if form.name in ("messages", "sharegpt"):
+        return read_turns(number, row.get(form.mapping["messages"]), row)
+    if form.name == "text":
+        return check_text(number, plain_text(row.get(form.mapping["text"])))
+    return _from_columns(number, row, form)
 
 
 def _from_columns(number: int, row: Row, form: Format) -> Conversation:
@@ -175,63 +182,11 @@ def _from_columns(number: int, row: Row, form: Format) -> Conversation:
     answer = row.get(form.mapping["answer"])
     if _is_turns(prompt, "role"):  # conversational prompt and completion
         turns = [*(prompt or []), *(answer if isinstance(answer, list) else [{"role": "assistant", "content": answer}])]
-        return _from_turns(number, turns)
-    system, context = (_text(row.get(form.mapping.get(role, ""))) for role in ("system", "context"))
-    question = _text(prompt)
+        return read_turns(number, turns, row)
+    system, context = (plain_text(row.get(form.mapping.get(role, ""))) for role in ("system", "context"))
+    question = plain_text(prompt)
     if context.strip():
         question = f"{question}\n\n{context}" if question.strip() else context
     messages = [Message("system", system)] if system.strip() else []
-    messages += [Message("user", question), Message("assistant", _text(answer))]
-    return _checked(number, messages)
-
-
-def _from_messages(number: int, row: Row, form: Format) -> Conversation:
-    return _from_turns(number, row.get(form.mapping["messages"]))
-
-
-def _from_turns(number: int, turns: Any) -> Conversation:
-    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
-        return Conversation(number, problem="its turns are not a list of messages")
-    messages = []
-    for turn in turns:
-        role = str(turn.get("role", turn.get("from", ""))).strip().lower()
-        if role not in _ROLES:
-            return Conversation(number, problem=f"it has a turn by {role[:40]!r}, which is no known role")
-        messages.append(Message(_ROLES[role], _text(turn.get("content", turn.get("value")))))
-    return _checked(number, messages)
-
-
-def _from_text(number: int, row: Row, form: Format) -> Conversation:
-    text = _text(row.get(form.mapping["text"]))
-    return Conversation(number, text=text, problem=None if text.strip() else "it is empty")
-
-
-def _text(value: Any) -> str:
-    """A field as text: parts of a typed content joined, other values as JSON would show them."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(part, dict) and "text" in part for part in value):
-        return "".join(str(part["text"]) for part in value)
-    if isinstance(value, (int, float, bool)):
-        return str(value)
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _checked(row: int, messages: list[Message]) -> Conversation:
-    problem = None
-    if not any(message.role == "user" and message.content.strip() for message in messages):
-        problem = "it has no prompt"
-    elif not any(message.role == "assistant" and message.content.strip() for message in messages):
-        problem = "it has no answer"
-    return Conversation(row, tuple(messages), problem=problem)
-
-
-_READERS: dict[str, Callable[[int, Row, Format], Conversation]] = {
-    "messages": _from_messages,
-    "sharegpt": _from_messages,
-    "text": _from_text,
-}
+    messages += [Message("user", question), Message("assistant", plain_text(answer))]
+    return check_turns(number, messages)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.core.data.conversations import Conversation, Format, detect_format, read_conversations
-from workbench.core.data.mask import Example, MarkedText, as_mapping, fit_example, mark_conversation, mask_tokens
-from workbench.core.data.sources import Table, read_table
+from workbench.core.data.conversations import Conversation
+from workbench.core.data.encode import Progress, encode_conversations, encode_text
+from workbench.core.data.example import Example, fit_rows
+from workbench.core.data.findings import KINDS, Taken, find_problems, note_tokens
+from workbench.core.data.lengths import count_lengths, figures_at, length_figures
+from workbench.core.data.mask import as_mapping, shield_message
+from workbench.core.data.reading import Choice, ReadData, draw_copies, read_choice, read_data
+from workbench.core.data.splits import split_clusters, split_rows, split_stratified
+from workbench.core.data.survey import Survey, rows_of, survey_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.memory.estimate import RowShape
-from workbench.core.recipe import DataSection, Recipe
+from workbench.core.recipe import Recipe
 
-Progress = Callable[[int, int], None]
-"""Called with (rows done, rows in all); raising in it cancels the work."""
-
-BATCH = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One usable row as tokens, before it is fitted to a length."""
-
-    row: int
-    ids: tuple[int, ...]
-    trained: tuple[bool, ...]
+__all__ = [
+    "Example", "PreparedData", "Progress", "Question", "ReadData", "ask", "encode_conversations", "prepare_data",
+    "read_data", "row_shape", "split_rows",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +38,6 @@ class Question:
     ids: tuple[int, ...]
     """The prompt's tokens, up to where the answer begins."""
     answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReadData:
-    """A source read and understood, not yet tokenised."""
-
-    table: Table
-    form: Format
-    conversations: tuple[Conversation, ...]
-
-    @property
-    def usable(self) -> tuple[Conversation, ...]:
-        return tuple(item for item in self.conversations if item.problem is None)
 
 
 @dataclass(frozen=True)
@@ -72,134 +55,207 @@ class PreparedData:
     """What the person should know, in sentences."""
 
 
-def read_data(section: DataSection, source: str | None = None, beside: Path | None = None) -> ReadData:
-    """The rows of the recipe's source (or of another `source`, such as the held-out file) as conversations."""
-    table = read_table(source or section.source, beside)
-    form = detect_format(table, section.format, section.mapping)
-    return ReadData(table, form, tuple(read_conversations(table, form)))
-
-
-def encode_conversations(
-    conversations: Sequence[Conversation], template: ChatTemplate, train_on: str, progress: Progress | None = None
-) -> list[Encoded]:
-    """Every conversation as token ids and its loss mask, tokenised once."""
-    encoded: list[Encoded] = []
-    for start in range(0, len(conversations), BATCH):
-        part = conversations[start : start + BATCH]
-        marked: list[MarkedText] = []
-        for conversation in part:
-            try:
-                marked.append(mark_conversation(conversation, template, train_on))
-            except UserError as error:
-                raise UserError(f"Row {conversation.row + 1}: {error.sentence}", error.details) from None
-        found = template.tokenizer.backend.encode_batch([item.text for item in marked], add_special_tokens=False)
-        for conversation, item, tokens in zip(part, marked, found, strict=True):
-            trained = mask_tokens(tokens.offsets, item.spans)
-            encoded.append(Encoded(conversation.row, tuple(tokens.ids), tuple(trained)))
-        if progress:
-            progress(min(start + BATCH, len(conversations)), len(conversations))
-    return encoded
-
-
-def split_rows(count: int, share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices to train on and indices held out: a random share by seed, at least one row on either side.
-
-    With share 0, or a single row, nothing is held out.
-    """
-    if share <= 0 or count < 2:
-        return list(range(count)), []
-    order = list(range(count))
-    random.Random(seed).shuffle(order)
-    held = min(count - 1, max(1, round(share * count)))
-    return sorted(order[held:]), sorted(order[:held])
-
-
 def prepare_data(recipe: Recipe, model_folder: Path, progress: Progress | None = None) -> PreparedData:
     """Everything that a run of `recipe` needs of its data. UserError where nothing is left to train on."""
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
     template = choose_template(tokenizer, section.template)
+    choice = read_choice(section, KINDS)
     data = read_data(section)
-    usable = data.usable
-    if not usable:
-        first = data.conversations[0].problem if data.conversations else "it holds no conversation"
-        raise UserError(f"No row of {section.source} can be trained on: {first}.")
+    group_by = _group_column(recipe, data)
+    shielded = section.control_tokens == "text"
+    survey = survey_rows(data, template, section.train_on, choice, shielded, group_by, progress)
+    note_tokens(survey, template)
+    kept = _kept(survey, choice, section.duplicates == "first")
+    if not kept:
+        raise _nothing(section.source, survey)
     if isinstance(section.held_out, str):
-        other = read_data(section, section.held_out, data.table.path.parent)
-        training, held = usable, other.usable
+        held_data = read_data(section, section.held_out, data.table.path.parent)
+        everything = Choice(None, None, frozenset(), frozenset())
+        held_survey = survey_rows(held_data, template, section.train_on, everything, shielded)
+        train, held = kept, list(range(len(held_survey.examples)))
         if not held:
             raise UserError(f"No row of the held-out file {section.held_out} can be used; each needs an answer.")
     else:
-        train_rows, held_rows = split_rows(len(usable), section.held_out, recipe.training.seed)
-        training = tuple(usable[index] for index in train_rows)
-        held = tuple(usable[index] for index in held_rows)
-    encoded = encode_conversations((*training, *held), template, section.train_on, progress)
-    first_held = len(training)
-    fitted = [fit_example(row.row, row.ids, row.trained, section.max_length, section.over_length) for row in encoded]
-    train = tuple(item for item in fitted[:first_held] if item is not None and item.trained_tokens)
-    held_out = tuple(item for item in fitted[first_held:] if item is not None and item.trained_tokens)
-    if not train:
-        longest = max((len(row.ids) for row in encoded), default=0)
+        held_data, held_survey = data, survey
+        train, held = _split(recipe, survey, kept)
+    leaks = _leaks(survey, train, held_survey, held)
+    if "leak" in choice.kinds:
+        out = set(leaks)
+        held, leaks = [place for place in held if place not in out], []
+    examples, taken = _fit(recipe, template, (survey, train), (held_survey, held), leaks)
+    copies = draw_copies(data, rows_of(survey, train), recipe.training.seed)
+    trained = tuple(
+        item for number, found in zip(copies, examples[0], strict=True) for item in found for _ in range(number)
+    )
+    held_out = tuple(item for found in examples[1] for item in found)
+    if not trained:
+        longest = max((len(row) for row in survey.examples), default=0)
         raise UserError(
             f"No row of {section.source} is left to train on: none has an answer within data.max_length "
             f"{section.max_length}; the longest row has {longest} tokens."
         )
-    asked = (ask(item, template, section.max_length) for item in held)
+    asked = (
+        ask(held_data.row_at(row)[1], template, section.max_length, shielded) for row in rows_of(held_survey, held)
+    )
     questions = tuple(question for question in asked if question is not None)
-    report = _report(recipe, data, (training, held), template, encoded, fitted, (train, held_out))
-    return PreparedData(train, held_out, questions, report, tokenizer, template, _notices(report))
+    report = _report(recipe, data, taken, choice, (trained, held_out))
+    return PreparedData(trained, held_out, questions, report, tokenizer, template, _notices(report))
 
 
-def ask(conversation: Conversation, template: ChatTemplate, max_length: int) -> Question | None:
+def ask(conversation: Conversation, template: ChatTemplate, max_length: int, shielded: bool = True) -> Question | None:
     """The conversation's last answer as a question; None for plain text or a prompt that is too long."""
     last = max((n for n, m in enumerate(conversation.messages) if m.role == "assistant"), default=0)
-    if conversation.text is not None or not last:
+    if conversation.text is not None or not last or not conversation.messages[last].content.strip():
         return None
     before = conversation.messages[:last]
-    text = template.render([as_mapping(message) for message in before], add_generation_prompt=True)
-    ids = template.tokenizer.encode(text)[0]
+    turns = [as_mapping(message) for message in before]
+    if shielded:
+        turns = [dict(shield_message(turn, template.tokenizer)) for turn in turns]
+    try:
+        text = template.render(turns, add_generation_prompt=True, tools=conversation.tools)
+    except UserError:
+        return None
+    ids = encode_text(text, template.tokenizer)
     if len(ids) >= max_length:
         return None
     prompt = next((message.content for message in reversed(before) if message.role == "user"), "")
     return Question(conversation.row, prompt, tuple(ids), conversation.messages[last].content)
 
 
+def _group_column(recipe: Recipe, data: ReadData) -> str | None:
+    by = recipe.data.held_out_by
+    if by in ("random", "clusters") or isinstance(recipe.data.held_out, str):
+        return None
+    if by not in data.table.columns:
+        raise UserError(
+            f"data.held_out_by cannot be {by[:60]!r}; it takes random, clusters, or a column: "
+            f"{', '.join(data.table.columns[:12])}."
+        )
+    return by
+
+
+def _kept(survey: Survey, choice: Choice, first_only: bool) -> list[int]:
+    """Places of the rows that are left after the recipe's choices by kind."""
+    out = {place for kind in choice.kinds for place in survey.kinds.get(kind, [])}
+    if first_only:
+        out.update(survey.twins)
+    return [place for place in range(len(survey.examples)) if place not in out]
+
+
+def _split(recipe: Recipe, survey: Survey, kept: Sequence[int]) -> tuple[list[int], list[int]]:
+    share, seed, by = recipe.data.held_out, recipe.training.seed, recipe.data.held_out_by
+    assert not isinstance(share, str)
+    if by == "random":
+        parts = split_rows(len(kept), share, seed)
+    elif by == "clusters":
+        parts = split_clusters([survey.clusters[place] for place in kept], share, seed)
+    else:
+        parts = split_stratified([survey.groups[place] for place in kept], share, seed)
+    return [kept[index] for index in parts[0]], [kept[index] for index in parts[1]]
+
+
+def _leaks(survey: Survey, train: Sequence[int], held_survey: Survey, held: Sequence[int]) -> list[int]:
+    """Places of held-out rows whose prompt is trained on, or that resemble a trained row."""
+    asked = {survey.prompts[place] for place in train}
+    if held_survey is survey:
+        clusters = {survey.clusters[place] for place in train}
+        return [place for place in held if survey.prompts[place] in asked or survey.clusters[place] in clusters]
+    near = set(held_survey.resemblance.resembling(held, survey.resemblance, train))
+    return [place for place in held if held_survey.prompts[place] in asked or place in near]
+
+
+Fitted = tuple[list[list[Example]], list[list[Example]]]
+
+
+def _fit(
+    recipe: Recipe,
+    template: ChatTemplate,
+    training: tuple[Survey, Sequence[int]],
+    held: tuple[Survey, Sequence[int]],
+    leaks: Sequence[int],
+) -> tuple[Fitted, Taken]:
+    limit, how = recipe.data.max_length, recipe.data.over_length
+    long: list[int] = []
+    cut: list[int] = []
+    silent: list[int] = []
+    parts: list[list[list[Example]]] = []
+    for survey, places in (training, held):
+        found = []
+        for place in places:
+            row = survey.examples[place]
+            pieces = fit_rows(row, limit, how)
+            if not row.trained_tokens or (pieces and not any(piece.trained_tokens for piece in pieces)):
+                silent.append(row.row)
+            elif not pieces:
+                long.append(row.row)
+            if len(row) > limit and pieces:
+                cut.append(row.row)
+            found.append([piece for piece in pieces if piece.trained_tokens])
+        parts.append(found)
+    cut = [] if how == "split" else cut
+    taken = Taken(recipe.data, template, *training, *held, leaks, long, cut, silent)
+    return (parts[0], parts[1]), taken
+
+
+def _nothing(source: str, survey: Survey) -> UserError:
+    if survey.failures and not survey.examples:
+        first = survey.unusable["the chat template refuses it"][0]
+        return UserError(f"Row {first + 1}: {survey.failures[0].sentence}", survey.failures[0].details)
+    reasons = {**survey.refused, **survey.unusable}
+    reason = max(reasons, key=lambda why: len(reasons[why]), default="it holds no conversation")
+    if survey.examples:
+        return UserError(f"No row of {source} is left to train on: data.leave_out and data.duplicates leave out all.")
+    return UserError(f"No row of {source} can be trained on: {reason}.")
+
+
 def _report(
     recipe: Recipe,
     data: ReadData,
-    parts: tuple[Sequence[Conversation], Sequence[Conversation]],
-    template: ChatTemplate,
-    encoded: Sequence[Encoded],
-    fitted: Sequence[Example | None],
+    taken: Taken,
+    choice: Choice,
     kept: tuple[Sequence[Example], Sequence[Example]],
 ) -> dict[str, Any]:
-    from workbench.core.data.findings import find_problems
-    from workbench.core.data.lengths import length_figures
-
-    limit = recipe.data.max_length
+    section, survey = recipe.data, taken.survey
+    limit = section.max_length
+    used = [survey.examples[place] for place in taken.train] + [
+        taken.held_survey.examples[place] for place in taken.held
+    ]
     train, held_out = kept
+    counts = count_lengths(used)
+    left_out = {kind: len(survey.kinds.get(kind, [])) for kind in sorted(choice.kinds)}
+    if section.duplicates == "first":
+        left_out["duplicate"] = len(survey.twins)
+    left_out.update({reason: len(rows) for reason, rows in survey.refused.items()})
     return {
-        "source": recipe.data.source,
+        "source": section.source,
         "format": data.form.name,
         "format_reason": data.form.reason,
-        "rows": len(data.conversations),
-        "usable_rows": len(data.usable),
+        "rows": survey.rows,
+        "usable_rows": len(survey.examples) + len(survey.unusable.get("the chat template refuses it", ())),
         "train_rows": len(train),
         "held_out_rows": len(held_out),
         "columns": list(data.table.columns),
         "mapping": dict(data.form.mapping),
-        "template": template.name,
-        "train_on": recipe.data.train_on,
-        "lengths": length_figures(encoded),
+        "sources": [
+            {"source": part.table.source, "format": part.form.name, "start": part.start, "weight": part.weight}
+            for part in data.parts
+        ],
+        "left_out": {reason: count for reason, count in left_out.items() if count},
+        "template": taken.template.name,
+        "train_on": section.train_on,
+        "lengths": length_figures(used),
+        "length_counts": counts,
         "trained_tokens": sum(item.trained_tokens for item in train),
-        "total_tokens": sum(len(item.ids) for item in train),
+        "total_tokens": sum(len(item) for item in train),
         "max_length": limit,
         "over_length": {
-            "rows": sum(len(row.ids) > limit for row in encoded),
-            "tokens": sum(max(0, len(row.ids) - limit) for row in encoded),
-            "action": recipe.data.over_length,
+            "rows": sum(len(row) > limit for row in used),
+            "tokens": sum(max(0, len(row) - limit) for row in used),
+            "action": section.over_length,
         },
-        "findings": find_problems(data.conversations, *parts, template, encoded, fitted),
+        "at_max_length": figures_at(counts, limit, section.over_length, recipe.training.micro_batch),
+        "findings": find_problems(taken),
     }
 
 

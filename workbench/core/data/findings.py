@@ -1,94 +1,186 @@
-"""What is wrong, or may be wrong, with the data: each finding with a count and its rows."""
+"""What is wrong, or may be wrong, with the data: each finding with a count, its rows, and a remedy in the recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any
 
-from workbench.core.data.conversations import Conversation
-from workbench.core.data.mask import Example
+from workbench.core.data.example import Example
+from workbench.core.data.survey import Survey, rows_of
 from workbench.core.data.templates import ChatTemplate
-
-if TYPE_CHECKING:
-    from workbench.core.data.dataset import Encoded
+from workbench.core.recipe import DataSection
 
 SHOWN = 20
 """Rows that a finding names; its count is of all."""
 
+NOTED: dict[str, tuple[str, str]] = {
+    "duplicate": ("info", "Rows that repeat an earlier row"),
+    "near_duplicate": ("info", "Rows that nearly repeat an earlier row (four fifths of their runs of three words)"),
+    "empty_turn": ("warning", "Rows in which the assistant says nothing in one of its turns"),
+    "repeats_prompt": ("warning", "Rows whose answer repeats the prompt"),
+    "one_word": ("info", "Rows whose answer is a single word"),
+    "encoding": ("warning", "Rows with signs of a wrong encoding, such as Ã© for é or the mark U+FFFD"),
+    "other_script": ("info", "Rows mostly in another script than the rest"),
+    "outlier": ("info", "Rows far longer than the rest"),
+    "secret": ("warning", "Rows with what looks like a key or password of a service"),
+    "personal": ("warning", "Rows with what looks like a person's e-mail, telephone, card or account number"),
+    "control_token": ("warning", "Rows whose own words hold a special token of the model"),
+    "escape_sequence": ("warning", "Rows with control characters, such as a terminal's escape sequences"),
+    "dropped_turn": ("warning", "Rows with a turn, such as a system message, that the template leaves out or changes"),
+    "no_end_token": ("warning", "Rows without a trained end token, so that the model may not learn to stop"),
+    "bos_twice": ("warning", "Rows with the start token twice"),
+}  # fmt: skip
+"""Kinds of findings about taken rows: severity, and what they are. Each of them can be left out."""
 
-def find_problems(
-    conversations: Sequence[Conversation],
-    training: Sequence[Conversation],
-    held: Sequence[Conversation],
-    template: ChatTemplate,
-    encoded: Sequence[Encoded],
-    fitted: Sequence[Example | None],
-) -> list[dict[str, Any]]:
-    """Findings as {"kind", "severity" (info, warning, error), "count", "rows" (from 0), "sentence"}.
+KINDS = (*NOTED, "leak")
+UNUSABLE = {"it has no answer": "no_answer", "it has no prompt": "no_prompt", "it is empty": "empty",
+            "the chat template refuses it": "refused"}  # fmt: skip
 
-    `conversations` are all of the source; `encoded` and `fitted` hold the training rows, then the held-out ones.
-    Only findings with a count are given.
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The rows that are left, and what became of them."""
+
+    section: DataSection
+    template: ChatTemplate
+    survey: Survey
+    train: Sequence[int]
+    """Places of the rows to train on."""
+    held_survey: Survey
+    """The survey that the held-out rows are from."""
+    held: Sequence[int]
+    """Their places in it."""
+    leaks: Sequence[int]
+    """Places of held-out rows that are trained on as well, word for word or nearly."""
+    long: Sequence[int]
+    """Rows that no example came of, because they are too long."""
+    cut: Sequence[int]
+    silent: Sequence[int]
+    """Rows without a trained token."""
+
+
+def note_tokens(survey: Survey, template: ChatTemplate) -> None:
+    """Add the kinds that only tokens, or all rows together, tell."""
+    special, bos = template.tokenizer.special_ids, template.tokenizer.bos_id
+    found: dict[str, list[int]] = {"no_end_token": [], "bos_twice": [], "outlier": [], "other_script": []}
+    for place, row in enumerate(survey.examples):
+        if row.last_trained >= 0 and row.token_at(row.last_trained) not in special and not _ends(row, special):
+            found["no_end_token"].append(place)
+        if bos is not None and len(row) > 1 and row.token_at(0) == bos == row.token_at(1):
+            found["bos_twice"].append(place)
+    lengths = [len(row) for row in survey.examples]
+    if len(lengths) >= 20:
+        low, middle, high = quantiles(lengths, n=4)
+        limit = max(high + 3 * (high - low), 4 * middle)
+        found["outlier"] = [place for place, length in enumerate(lengths) if length > limit]
+    usual = _most_common([script for script in survey.scripts if script])
+    if usual:
+        found["other_script"] = [place for place, script in enumerate(survey.scripts) if script not in ("", usual)]
+    words = survey.kinds.get("one_word", [])
+    if 2 * len(words) >= len(lengths):
+        survey.kinds.pop("one_word", None)  # it is what this data is about
+    survey.kinds.update({kind: places for kind, places in found.items() if places})
+
+
+def _ends(row: Example, special: frozenset[int]) -> bool:
+    """Whether an end token stands before the white space that ends the trained part, as Gemma's template writes it."""
+    place = row.last_trained
+    return place > 0 and row.token_at(place - 1) in special
+
+
+def _most_common(values: Sequence[str]) -> str:
+    """The value of at least three in five, or nothing."""
+    counts = {value: values.count(value) for value in set(values)}
+    best = max(counts, key=lambda value: counts[value], default="")
+    return best if best and 5 * counts[best] >= 3 * len(values) else ""
+
+
+def find_problems(taken: Taken) -> list[dict[str, Any]]:
+    """Findings as {"kind", "severity" (info, warning, error), "count", "rows" (from 0), "sentence", "fix"}.
+
+    `fix` is {"label", "settings"}: what to change in the recipe, or null. Only findings with a count are given.
     """
+    section, survey = taken.section, taken.survey
     found: list[dict[str, Any]] = []
-    reasons: dict[str, list[int]] = {}
-    for conversation in conversations:
-        if conversation.problem:
-            reasons.setdefault(conversation.problem, []).append(conversation.row)
-    for reason, rows in reasons.items():
-        found.append(_finding(_KINDS.get(reason, "unreadable"), "warning", rows, f"Rows left out, because {reason}"))
-    long = [row.row for row, item in zip(encoded, fitted, strict=True) if item is None]
-    found.append(_finding("too_long", "warning", long, "Rows left out, longer than data.max_length"))
-    cut = [item.row for item in fitted if item is not None and item.cut]
-    found.append(_finding("cut", "warning", cut, "Rows cut, longer than data.max_length"))
-    silent = [item.row for item in fitted if item is not None and not item.trained_tokens]
-    found.append(_finding("no_trained_token", "warning", silent, "Rows left out, without a token to train on"))
-    found.append(_finding("no_end_token", "warning", _without_end(template, encoded), _NO_END))
-    found.append(_finding("duplicate", "info", _repeated(training), "Rows that repeat an earlier row"))
-    asked = {_prompt(item) for item in training}
-    leaked = [item.row for item in held if _prompt(item) in asked]
-    found.append(_finding("leak", "warning", leaked, "Held-out rows whose prompt is also trained on"))
+    for reason, rows in survey.unusable.items():
+        found.append(_finding(UNUSABLE.get(reason, "unreadable"), "warning", rows, f"Rows left out, because {reason}"))
+    longest = max((len(row) for row in survey.examples), default=0)
+    room = {"data.max_length": min(1_048_576, max(8, longest))}
+    wider = {"label": f"Set the longest row to {longest:,} tokens", "settings": room}
+    found.append(_finding("too_long", "warning", taken.long, "Rows left out, longer than data.max_length", wider))
+    found.append(_finding("cut", "warning", taken.cut, "Rows cut, longer than data.max_length", wider))
+    found.append(_finding("no_trained_token", "warning", taken.silent, "Rows left out, without a token to train on"))
+    for kind, (severity, what) in NOTED.items():
+        kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
+        places = [place for place in survey.kinds.get(kind, []) if place in kept]
+        fix = _leave_out(section, kind)
+        if kind == "duplicate":
+            fix = {"label": "Keep the first of each", "settings": {"data.duplicates": "first"}}
+        found.append(_finding(kind, severity, rows_of(survey, places), what, fix))
+    leaks = rows_of(taken.held_survey, taken.leaks)
+    found.append(_finding("leak", "warning", leaks, "Held-out rows that are also trained on, word for word or nearly",
+                          _unleak(section)))  # fmt: skip
+    found += _about_labels(survey) + _about_template(taken)
     return [finding for finding in found if finding["count"]]
 
 
-_KINDS = {"it has no answer": "no_answer", "it has no prompt": "no_prompt", "it is empty": "empty"}
-_NO_END = "Rows without a trained end token, so that the model may not learn to stop"
-
-
-def _finding(kind: str, severity: str, rows: Sequence[int], what: str) -> dict[str, Any]:
+def _finding(
+    kind: str, severity: str, rows: Sequence[int], what: str, fix: dict[str, Any] | None = None
+) -> dict[str, Any]:
     sentence = f"{what}: {len(rows):,}."
-    return {"kind": kind, "severity": severity, "count": len(rows), "rows": list(rows[:SHOWN]), "sentence": sentence}
+    shown = list(rows[:SHOWN])
+    return {"kind": kind, "severity": severity, "count": len(rows), "rows": shown, "sentence": sentence, "fix": fix}
 
 
-def _without_end(template: ChatTemplate, encoded: Sequence[Encoded]) -> list[int]:
-    """Rows whose last trained token is no special token."""
-    special = {token for token, added in template.tokenizer.backend.get_added_tokens_decoder().items() if added.special}
-    rows = []
-    for row in encoded:
-        last = max((index for index, trained in enumerate(row.trained) if trained), default=None)
-        if last is not None and row.ids[last] not in special:
-            rows.append(row.row)
-    return rows
+def _leave_out(section: DataSection, kind: str) -> dict[str, Any]:
+    return {"label": "Leave them out", "settings": {"data.leave_out": [*section.leave_out, kind]}}
 
 
-def _prompt(conversation: Conversation) -> tuple[str, ...]:
-    """What a conversation asks: all but its last turn, or its whole text."""
-    if conversation.text is not None:
-        return (conversation.text,)
-    return _key(conversation)[:-1]
+def _unleak(section: DataSection) -> dict[str, Any]:
+    if isinstance(section.held_out, float) and section.held_out_by == "random":
+        return {"label": "Keep rows that resemble each other on one side", "settings": {"data.held_out_by": "clusters"}}
+    return _leave_out(section, "leak")
 
 
-def _key(conversation: Conversation) -> tuple[str, ...]:
-    if conversation.text is not None:
-        return (conversation.text,)
-    return tuple(f"{message.role}\0{message.content}" for message in conversation.messages)
+def _about_labels(survey: Survey) -> list[dict[str, Any]]:
+    """An answer that is far more common than the others, where answers are labels."""
+    counts, rows = survey.labels, len(survey.answers)
+    if not counts or rows < 50 or len(counts) < 2 or len(counts) * 10 > rows:
+        return []
+    (label, most), *_, (rare, least) = counts.most_common()
+    if most < 0.8 * rows and least * len(counts) * 10 > rows:
+        return []
+    places = [place for place, answer in enumerate(survey.answers) if answer == rare]
+    return [
+        {
+            "kind": "label_imbalance",
+            "severity": "warning",
+            "count": least,
+            "rows": rows_of(survey, places[:SHOWN]),
+            "sentence": f"Answers are {len(counts)} labels and uneven: {label!r} is {most / rows:.0%} of the rows, "
+            f"{rare!r} has {least:,}.",
+            "fix": None,
+        }
+    ]
 
 
-def _repeated(conversations: Sequence[Conversation]) -> list[int]:
-    seen: set[tuple[str, ...]] = set()
-    rows = []
-    for conversation in conversations:
-        key = _key(conversation)
-        if key in seen:
-            rows.append(conversation.row)
-        seen.add(key)
-    return rows
+def _about_template(taken: Taken) -> list[dict[str, Any]]:
+    """What a chat template that is not the model's own means."""
+    template, tokenizer = taken.template, taken.template.tokenizer
+    rows = rows_of(taken.survey, taken.train)
+    if any(row < 0 for row in rows[:1]) or (
+        all(item.first_trained == 0 for item in taken.survey.examples[:1]) and (taken.section.format == "text")
+    ):
+        return []
+    if template.name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
+        sentence = f"The chat template {template.name} is not the model's own; it was trained with another."
+        fix = {"label": "Take the model's own", "settings": {"data.template": "auto"}}
+        kind = "foreign_template"
+    elif tokenizer.chat_template is None and taken.section.template == "auto":
+        sentence = "The model has no chat template, as base models have none, so a plain one is used."
+        fix, kind = None, "no_template"
+    else:
+        return []
+    return [{**_finding(kind, "info", rows, "", fix), "sentence": sentence}]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def conversations_of_trees(rows: list[dict[str, Any]]) -> Iterable[tuple[int, list[tuple[str, str]]]]:
+def conversations_of_trees(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[int, list[tuple[str, str]]]]:
     """For every tree, the row of its root and the turns (role, text) along the best-ranked replies.
 
     A reply of rank 0 is the best; unranked ones come last, in the order of the file. A tree whose root is missing is

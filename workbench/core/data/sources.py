@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from workbench.core.data.lines import BAD_ROW, LineRows, Row
+from workbench.core.data.unpacking import PACKED, open_plain
 from workbench.core.errors import UserError
 from workbench.core.places import sample_folder
 
-Row = dict[str, Any]
+__all__ = ["BAD_ROW", "SUFFIXES", "Row", "Table", "find_source", "read_table", "sample_names"]
 
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt", ".md")
-"""File endings that are read; each may be followed by .gz but the columnar ones."""
+COLUMNAR = (".parquet", ".arrow", ".feather")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", *COLUMNAR, ".txt", ".md")
+"""File endings that are read; each but the columnar ones may be followed by .gz or .zst."""
+
+LOOKED_AT = 1000
+"""First rows that say which columns there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows as they stand in the source."""
+    """Rows as they stand in the source; large files are read row by row when they are asked for."""
 
     source: str
     path: Path
-    rows: list[Row]
+    rows: Sequence[Row]
     columns: tuple[str, ...]
-    """Names of the columns of all rows, in order of first appearance."""
+    """Names of the columns of the first thousand rows, in order of first appearance."""
+    first: Sequence[Row] = field(default=(), compare=False)
+    """Those rows."""
+
+    @property
+    def size(self) -> tuple[int, bool]:
+        """How many rows there are, and whether that is counted (else it is an estimate from the first ones)."""
+        rows = self.rows
+        if isinstance(rows, LineRows) and not rows.has(100_000):
+            return len(rows), True
+        return (rows.guess, False) if isinstance(rows, LineRows) else (len(rows), True)
 
 
 def sample_names() -> tuple[str, ...]:
@@ -47,193 +61,141 @@ def find_source(source: str, beside: Path | None = None) -> Path:
         place = Path(source).expanduser() if folder is None else folder / source
         if folder is None and "/" not in source and "." not in source:
             continue  # a bare word is a sample's name before it is a folder in the working directory
-        if place.exists():
+        if _exists(place):
             return place.absolute()
     for suffix in SUFFIXES:
         place = sample_folder() / f"{source}{suffix}"
-        if place.is_file():
+        if _exists(place):
             return place
-    if Path(source).exists():
+    if _exists(Path(source)):
         return Path(source).absolute()
     raise UserError(f"There is no data at {source}; give a file, a folder, or a sample: {', '.join(sample_names())}.")
 
 
-def read_table(source: str, beside: Path | None = None) -> Table:
-    """Every row of a source. UserError names the file, and the line where one cannot be read."""
+def _exists(place: Path) -> bool:
+    try:
+        return place.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
+def read_table(source: str, beside: Path | None = None, skip_bad: bool = False) -> Table:
+    """The rows of a source. UserError names the file, and the line where one cannot be read.
+
+    With `skip_bad` such a row is there under the one key BAD_ROW, so that those after it keep their numbers.
+    """
     place = find_source(source, beside)
     files = _files_in(place) if place.is_dir() else [place]
-    rows = [row for file in files for row in _read_file(file)]
-    if not rows:
+    parts = [_open_file(file, skip_bad) for file in files]
+    rows = parts[0] if len(parts) == 1 else _Joined(parts)
+    first = rows[:LOOKED_AT]
+    if not first:
         raise UserError(f"{place} holds no rows; give a file with at least one instruction and its answer.")
-    columns = tuple(dict.fromkeys(column for row in rows for column in row))
-    return Table(source, place, rows, columns)
+    good = [row for row in first if BAD_ROW not in row]
+    if not good:
+        raise UserError(f"{place}: none of the first {len(first):,} rows can be read; is it what its name says?")
+    columns = tuple(dict.fromkeys(str(column) for row in good for column in row))
+    return Table(source, place, rows, columns, first)
+
+
+class _Joined(Sequence[Row]):
+    """The rows of several files, one after the other."""
+
+    def __init__(self, parts: Sequence[Sequence[Row]]) -> None:
+        self._parts = parts
+        self._ends: list[int] | None = None
+
+    def _counted(self) -> list[int]:
+        if self._ends is None:
+            self._ends = list(accumulate(len(part) for part in self._parts))
+        return self._ends
+
+    def __len__(self) -> int:
+        return self._counted()[-1]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            if (index.start or 0) >= 0 and index.stop is not None and index.stop >= 0 and index.step in (None, 1):
+                return self._first(index.start or 0, index.stop)
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = index + len(self) if index < 0 else index
+        before = 0
+        for part, end in zip(self._parts, self._counted(), strict=True):
+            if 0 <= number < end:
+                return part[number - before]
+            before = end
+        raise IndexError(index)
+
+    def _first(self, start: int, stop: int) -> list[Row]:
+        """Rows from `start` to `stop`, without counting the files behind them."""
+        found: list[Row] = []
+        before = 0
+        for part in self._parts:
+            if before >= stop:
+                break
+            found += part[max(0, start - before) : stop - before]
+            before += len(part)
+        return found
+
+    def __iter__(self) -> Iterator[Row]:
+        for part in self._parts:
+            yield from part
 
 
 def _files_in(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and _kind_of(file))
+    """The data files of a folder; of one that `datasets` saved, the files (of its split train) that it names."""
+    splits = _read_small(folder / "dataset_dict.json").get("splits")
+    if isinstance(splits, list) and splits:
+        names = [name for name in map(str, splits) if (folder / name).is_dir()]
+        if names:
+            return _files_in(folder / ("train" if "train" in names else names[0]))
+    saved = _read_small(folder / "state.json").get("_data_files")
+    if isinstance(saved, list):
+        names = [str(item.get("filename")) for item in saved if isinstance(item, dict)]
+        found = [folder / name for name in names if Path(name).name == name and (folder / name).is_file()]
+        if found:
+            return found
+    try:
+        files = sorted(file for file in folder.rglob("*") if _kind_of(file) and file.is_file())
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}).") from None
     if not files:
         raise UserError(f"{folder} holds no data file; it takes {', '.join(SUFFIXES)}.")
     return files
 
 
+def _read_small(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > 1 << 24:
+            return {}
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _kind_of(file: Path) -> str:
-    name = file.name.lower().removesuffix(".gz")
+    name = file.name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
-def _read_file(file: Path) -> list[Row]:
+def _open_file(file: Path, skip_bad: bool) -> Sequence[Row]:
     kind = _kind_of(file)
     if not kind:
         raise UserError(f"{file.name} is not a kind of file that is read; it takes {', '.join(SUFFIXES)}.")
-    try:
-        if file.stat().st_size == 0:
-            raise UserError(f"{file} is empty; give a file with at least one instruction and its answer.")
-        if kind in (".parquet", ".arrow", ".feather"):
-            return _read_columnar(file, kind)
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-    text = _text_of(_unzipped(content, file), file)
-    return _READERS[kind](text, file)
+    if kind in COLUMNAR:
+        from workbench.core.data.columnar import OPENERS
 
-
-def _unzipped(content: bytes, file: Path) -> bytes:
-    if not file.name.lower().endswith(".gz"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError):
-        raise UserError(f"{file} is not a whole gzip file, though its name says so; copy it again.") from None
-
-
-def _text_of(content: bytes, file: Path) -> str:
-    if content[:4] == b"PAR1":
-        raise UserError(f"{file} is a Parquet file, though its name does not say so; rename it to end in .parquet.")
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{file} is not UTF-8 text (line {line}); save it as UTF-8, or name its real kind.") from None
-
-
-def _as_row(value: Any, file: Path, where: str) -> Row:
-    if isinstance(value, dict):
-        return {str(key): content for key, content in value.items()}
-    raise UserError(f"{file}, {where}: a row is an object with named fields, and this is {_kind_name(value)}.")
-
-
-def _kind_name(value: Any) -> str:
-    names = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), "nothing")
-
-
-def _read_json(text: str, file: Path) -> list[Row]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) > 1 and lines[0].lstrip().startswith("{") and lines[0].rstrip().endswith("}"):
-            return _read_jsonl(text, file)
-        line = getattr(error, "lineno", 0)
-        raise UserError(f"{file} is not valid JSON (line {line}); correct it there.", str(error)) from None
-    except RecursionError:
-        raise UserError(f"{file} is nested too deeply to be read as rows.") from None
-    if isinstance(value, dict):
-        lists = [content for content in value.values() if isinstance(content, list) and content]
-        if len(lists) == 1 and all(isinstance(item, dict) for item in lists[0]):
-            value = lists[0]
-        else:
-            value = [value]
-    if not isinstance(value, list):
-        raise UserError(f"{file} is not a list of rows, but {_kind_name(value)}.")
-    return [_as_row(item, file, f"row {number}") for number, item in enumerate(value, 1)]
-
-
-def _read_jsonl(text: str, file: Path) -> list[Row]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+        if file.suffix.lower() in PACKED:
+            raise UserError(f"{file} is compressed as a whole; unpack it first, Parquet and Arrow compress themselves.")
         try:
-            value = json.loads(line)
-        except ValueError as error:
-            if number == 1 and line.lstrip()[:1] == "[":
-                return _read_json(text, file)
-            raise UserError(f"{file}, line {number} is not valid JSON; correct or remove it.", str(error)) from None
-        except RecursionError:
-            raise UserError(f"{file}, line {number} is nested too deeply to be read.") from None
-        if number == 1 and isinstance(value, list):
-            return _read_json(text, file)
-        rows.append(_as_row(value, file, f"line {number}"))
-    return rows
+            if not file.is_file() or file.stat().st_size == 0:
+                raise UserError(f"{file} is empty; give a file with at least one instruction and its answer.")
+        except OSError as error:
+            raise UserError(f"{file} cannot be read ({error.strerror}).") from None
+        return OPENERS[kind](file)
+    from workbench.core.data.text_files import READERS
 
-
-def _read_separated(text: str, file: Path, separator: str) -> list[Row]:
-    if "\0" in text:
-        raise UserError(f"{file} holds NUL bytes, so it is no {file.suffix} file; save it as text.")
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[Row] = []
-    try:
-        head = next(reader, [])
-        if len(head) < 2:
-            raise UserError(
-                f"{file} has only one column; its first line names the columns, separated by {separator!r}."
-            )
-        for fields in reader:
-            if not fields:
-                continue
-            if len(fields) != len(head):
-                raise UserError(f"{file}, line {reader.line_num} has {len(fields)} fields instead of {len(head)}.")
-            rows.append(dict(zip(head, fields, strict=True)))
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num} cannot be read: {error}.") from None
-    return rows
-
-
-def _read_columnar(file: Path, kind: str) -> list[Row]:
-    import pyarrow as arrow
-
-    try:
-        if kind == ".parquet":
-            from pyarrow import parquet
-
-            table = parquet.read_table(file)
-        else:
-            table = _read_arrow(file)
-    except (arrow.ArrowException, OSError) as error:
-        raise UserError(
-            f"{file} is not a whole {kind} file, though its name says so; copy it again.", str(error)
-        ) from None
-    return list(table.to_pylist())
-
-
-def _read_arrow(file: Path) -> Any:
-    """An Arrow file, or an Arrow stream as `datasets` saves it."""
-    import pyarrow as arrow
-    from pyarrow import ipc
-
-    with arrow.memory_map(str(file)) as source:
-        try:
-            return ipc.open_file(source).read_all()
-        except arrow.ArrowInvalid:
-            source.seek(0)
-            return ipc.open_stream(source).read_all()
-
-
-def _read_text(text: str, file: Path) -> list[Row]:  # noqa: ARG001
-    """Plain text: paragraphs, parted by empty lines, are rows."""
-    parts = (part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n"))
-    return [{"text": part} for part in parts if part.strip()]
-
-
-_READERS: dict[str, Callable[[str, Path], list[Row]]] = {
-    ".json": _read_json,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".csv": lambda text, file: _read_separated(text, file, ","),
-    ".tsv": lambda text, file: _read_separated(text, file, "\t"),
-    ".txt": _read_text,
-    ".md": _read_text,
-}
+    return READERS[kind](open_plain(file), file, skip_bad)

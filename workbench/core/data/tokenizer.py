@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,31 @@ class TextTokenizer:
         """Token ids of `text` and each token's span of characters; no special token is added."""
         found = self.backend.encode(text, add_special_tokens=False)
         return found.ids, found.offsets
+
+    @cached_property
+    def special_texts(self) -> tuple[str, ...]:
+        """Every special token's text, longest first."""
+        added = self.backend.get_added_tokens_decoder().values()
+        texts = {*(token.content for token in added if token.special), *self.special.values()}
+        return tuple(sorted((text for text in texts if text), key=lambda text: (-len(text), text)))
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of the special tokens."""
+        found = (self.backend.token_to_id(text) for text in self.special_texts)
+        return frozenset(token for token in found if token is not None)
+
+    @cached_property
+    def control_pattern(self) -> re.Pattern[str]:
+        """Matches any special token in a text."""
+        return re.compile("|".join(map(re.escape, self.special_texts)) or "(?!)")
+
+    @cached_property
+    def literal(self) -> tokenizers.Tokenizer:
+        """The same tokenizer, to which a special token's text is text like any other."""
+        copy = tokenizers.Tokenizer.from_str(self.backend.to_str())
+        copy.encode_special_tokens = True
+        return copy
 
     def decode(self, ids: list[int] | tuple[int, ...]) -> str:
         """The text of token ids, special tokens shown."""

@@ -7,7 +7,7 @@ terms follow what PyTorch saves for gated feed-forwards, grouped queries, and fr
 from __future__ import annotations
 
 from workbench.core.memory.numbers import Numbers
-from workbench.core.methods.targets import in_attention, target_modules
+from workbench.core.methods.targets import chosen_targets, in_attention
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.recipe import Recipe
 
@@ -44,21 +44,25 @@ def _layer(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
 
 
 def _update_inputs(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
-    """Bytes a token and layer that low-rank updates keep: each target's input, and A·x.
+    """Bytes a token and layer that the method's own values keep; for LoRA, each target's input, and A·x.
 
     Where the update computes in other numbers than the base, each target keeps a copy of its own (PEFT casts the
     input); else targets that read the same tensor share it.
     """
     knobs = recipe.method.knobs
-    if "targets" not in knobs:
-        return 0.0
-    size, rank, dropout = numbers.adapter_input, int(knobs["rank"]), float(knobs["dropout"])
+    if recipe.method.name not in ("lora", "qlora"):
+        keeping = recipe.method.facts.keeping
+        if keeping is None:
+            return 0.0
+        values = keeping(skeleton, recipe.method.facts.knobs(**knobs))
+        return numbers.adapter_input * values / max(1, skeleton.layers)
+    size, dropout, ranks = numbers.adapter_input, float(knobs["dropout"]), dict(knobs["ranks"])
     copies = numbers.adapter_input != numbers.activation or numbers.activation != numbers.weight
     copies = copies or (numbers.trained != numbers.weight)
     kept: set[tuple[int | None, str]] = set()
     total = 0.0
-    for module in target_modules(skeleton, str(knobs["targets"])):
-        total += size * rank
+    for module in chosen_targets(skeleton, str(knobs["targets"]), str(knobs["layers"])):
+        total += size * int(ranks.get(module.leaf, knobs["rank"]))
         source = _input_of(module)
         if dropout:
             total += module.in_features * (size + 1)  # the thinned copy and its mask
@@ -68,6 +72,11 @@ def _update_inputs(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> floa
             kept.add((module.layer, source))
             total += size * module.in_features
     return total / max(1, skeleton.layers)
+
+
+def virtual_tokens(recipe: Recipe) -> int:
+    """Tokens that the method puts before every text and that every layer goes through."""
+    return int(recipe.method.knobs.get("virtual_tokens", 0)) if recipe.method.name in ("prompt", "p-tuning") else 0
 
 
 def _input_of(module: Module) -> str | None:

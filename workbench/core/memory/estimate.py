@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.core.memory.activations import activation_bytes
+from workbench.core.memory.activations import activation_bytes, virtual_tokens
 from workbench.core.memory.device import Device
 from workbench.core.memory.numbers import Numbers, choose_numbers
 from workbench.core.memory.states import model_states
+from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
@@ -94,7 +95,7 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
     longest = RowShape(min(limit, rows.tokens), min(limit, rows.trained)) if rows else RowShape(limit, limit)
     batch = recipe.training.micro_batch
     per_token, per_layer = activation_bytes(recipe, skeleton, numbers)
-    tokens = batch * longest.tokens
+    tokens = batch * (longest.tokens + virtual_tokens(recipe))
     saved, layer = int(per_token * tokens), int(per_layer * tokens)
     logits = batch * longest.trained * skeleton.vocabulary * LOSS
     unpacked = _largest_unpacked(recipe, skeleton, numbers)
@@ -149,6 +150,6 @@ def judge(reserved: int, high: int, device: Device) -> str:
 
 def _largest_unpacked(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
     """The largest weight that a quantised base unpacks at a time."""
-    if recipe.method.name != "qlora":
+    if recipe.method.knobs.get("quantisation", FULL_PRECISION) == FULL_PRECISION:
         return 0
     return max((module.size for module in skeleton.linear_layers), default=0) * numbers.activation

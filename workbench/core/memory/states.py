@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.memory.numbers import Numbers
+from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
@@ -50,9 +51,9 @@ def bytes_per_quantised_parameter(quantisation: str, double: bool) -> float:
 
 def weight_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
     """The base model's weights as they are held."""
-    if recipe.method.name != "qlora":
-        return skeleton.total_parameters * numbers.weight
     knobs = recipe.method.knobs
+    if knobs.get("quantisation", FULL_PRECISION) == FULL_PRECISION:
+        return skeleton.total_parameters * numbers.weight
     each = bytes_per_quantised_parameter(str(knobs["quantisation"]), bool(knobs["double_quantisation"]))
     matrices = sum(module.in_features * module.out_features for module in skeleton.linear_layers)
     scales = 4 * sum(module.out_features for module in skeleton.linear_layers) if knobs["quantisation"] == "int8" else 0

@@ -61,6 +61,13 @@ class Method:
     """Whether base and tuned answer from one model in memory, by switching the adapter off."""
     counting: Callable[[Skeleton, Any], Count]
     refusing: Callable[[Skeleton, Any], str | None]
+    keeping: Callable[[Skeleton, Any], float] | None = None
+    """Values a token that autograd keeps for what the method adds, over all layers; None where that is next to nothing,
+    or where `workbench.core.memory` counts it in a closed form of its own."""
+    checkpoints: bool = True
+    """Whether it trains with gradient checkpointing."""
+    packs: bool = True
+    """Whether it trains on packed rows."""
 
     def count(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> Count:
         """What is trained on this model with these knobs; UserError where the method does not fit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.knobs import knob
-from workbench.core.methods.lora import LoraKnobs, count_lora, refuse_lora
+from workbench.core.methods.lora import FROM_WEIGHTS, LoraKnobs, count_lora, refuse_lora
 from workbench.core.methods.method import Count, Method
 from workbench.core.models.skeleton import Skeleton
 
@@ -15,6 +15,7 @@ class QloraKnobs(LoraKnobs):
     """Knobs of QLoRA: LoRA's, and how the base is quantised."""
 
     quantisation: str = knob("nf4", "Numbers that the frozen base is stored in.", choices=("nf4", "fp4", "int8"))
+    loftq: bool = knob(False, "Start the updates so that they undo the quantisation error (LoftQ; 4-bit only).")
     double_quantisation: bool = knob(
         True, "Quantise the scales of the 4-bit blocks too, which saves 0.37 bits a parameter."
     )
@@ -25,6 +26,12 @@ def _count(skeleton: Skeleton, knobs: QloraKnobs) -> Count:
 
 
 def _refuse(skeleton: Skeleton, knobs: QloraKnobs) -> str | None:
+    if knobs.start in (*FROM_WEIGHTS, "orthogonal"):
+        return f"method.start cannot be {knobs.start} over a quantised base; take zero or gaussian, or method.loftq."
+    if knobs.quantisation == "int8" and knobs.dora:
+        return "method.dora cannot be true over an int8 base; set method.quantisation to nf4 or fp4."
+    if knobs.loftq and (knobs.quantisation != "nf4" or knobs.start != "zero" or knobs.dora):
+        return "method.loftq needs method.quantisation nf4, method.start zero and no DoRA."
     return refuse_lora(skeleton, knobs)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from workbench.core.errors import UserError
-from workbench.core.models.skeleton import Module, Skeleton
+from workbench.core.knobs import knob
+from workbench.core.models.skeleton import CONV1D, Module, Skeleton
 
 QUERY_VALUE = {"q_proj", "v_proj", "query", "value", "c_attn", "qkv_proj", "query_key_value", "Wqkv"}
 """Leaf names of query and value projections; fused ones hold both."""
@@ -40,6 +43,47 @@ def target_modules(skeleton: Skeleton, targets: str) -> tuple[Module, ...]:
             f"or names of this model's linear layers: {', '.join(sorted(known))}."
         )
     return tuple(module for module in linear if module.leaf in wanted)
+
+
+def targets_knob() -> Any:
+    """Which linear layers a method reaches."""
+    return knob("all-linear", "Layers that are reached: all-linear, attention, q+v, or names joined by commas.")
+
+
+def chosen_targets(skeleton: Skeleton, targets: str, layers: str = "all") -> tuple[Module, ...]:
+    """The linear layers that `targets` names, in the blocks that `layers` names; UserError where there are none."""
+    from workbench.core.methods.roles import within
+
+    found = within(target_modules(skeleton, targets), skeleton, layers)
+    if not found:
+        raise UserError(f"The layers {layers} hold none of the targets {targets}; choose others.")
+    return found
+
+
+def rank_above_matrix(skeleton: Skeleton, targets: str, layers: str, rank: int, name: str = "rank") -> str | None:
+    """Why a rank is too high: no matrix has a rank above its smaller side."""
+    smallest = min(chosen_targets(skeleton, targets, layers), key=lambda one: min(one.in_features, one.out_features))
+    limit = min(smallest.in_features, smallest.out_features)
+    if rank <= limit:
+        return None
+    return (
+        f"method.{name} cannot be {rank}; {smallest.leaf} is a {smallest.out_features}×{smallest.in_features} "
+        f"matrix, so its rank is at most {limit}."
+    )
+
+
+def refuse_conv1d(targets: tuple[Module, ...], title: str) -> str | None:
+    """Why a method that PEFT has for plain linear layers alone does not fit GPT-2's transposed ones."""
+    found = next((one for one in targets if one.kind == CONV1D), None)
+    if found is None:
+        return None
+    return f"{title} cannot reach this model's {found.leaf}, a Conv1D as GPT-2 has them; choose LoRA or IA3."
+
+
+def low_rank_kept(targets: tuple[Module, ...], rank: int, dropout: float) -> float:
+    """Values a token that low-rank updates keep: each target's input, and what the first matrix makes of it."""
+    thinned = 1.25 if dropout else 0.0  # the thinned copy, and a mask of a byte
+    return sum(rank + one.in_features * (1 + thinned) for one in targets)
 
 
 def in_attention(module: Module) -> bool:

@@ -26,6 +26,23 @@ class DataSection:
     """Which rows, how they are read, and which tokens are trained on."""
 
     source: str = knob("capitals", "Data: a bundled sample's name, a file, or a folder of files.")
+    mix: dict[str, float] = knob(
+        {}, "More sources with their weights, such as {facts: 0.5}: half of its rows, by seed; 2 takes each row twice."
+    )
+    on_bad_row: str = knob(
+        "stop", "What a row that cannot be read does: stop with its line, or be skipped and counted.",
+        choices=("stop", "skip"),
+    )  # fmt: skip
+    filter: str | None = knob(
+        None, 'Rows that are taken, as an expression over columns such as lang == "en" and words(output) > 3.'
+    )
+    first: int | None = knob(None, "Rows taken from the start of the source; null takes all.", low=1, unit="rows")
+    leave_out: list[Any] = knob(
+        [], "Rows left out: their numbers from 1, or kinds of findings such as secret or near_duplicate."
+    )
+    duplicates: str = knob(
+        "keep", "Rows that say exactly the same: all kept, or the first of them.", choices=("keep", "first")
+    )
     format: str = knob(
         "auto",
         "How a row is read; auto detects it and says why.",
@@ -38,17 +55,26 @@ class DataSection:
     )
     template: str = knob("auto", "Chat template; auto takes the model's own, or a plain one where it has none.")
     train_on: str = knob(
-        "answers", "Tokens with a loss: every answer, the last answer, or everything.",
-        choices=("answers", "last_answer", "everything"),
+        "answers", "Tokens with a loss: every answer, the last answer, all behind the last prompt, or everything.",
+        choices=("answers", "last_answer", "completion", "everything"),
     )  # fmt: skip
     max_length: int = knob(512, "Longest row in tokens.", low=8, high=1_048_576, unit="tokens")
     over_length: str = knob(
         "drop",
-        "What happens to longer rows: left out whole, or cut at one end.",
-        choices=("drop", "cut_right", "cut_left"),
+        "What happens to longer rows: left out whole, cut at one end, or split into rows of their own.",
+        choices=("drop", "cut_right", "cut_left", "split"),
     )
+    control_tokens: str = knob(
+        "text", "Special tokens that stand in a message's own text: read as text, or as the tokens.",
+        choices=("text", "tokens"),
+    )  # fmt: skip
     packing: str | bool = knob("auto", "Several rows in one sequence; auto leaves it off.", choices=("auto",))
     held_out: float | str = knob(0.1, "Held-out rows: a share of the data, or a file of its own.", low=0.0, high=0.9)
+    held_out_by: str = knob(
+        "random",
+        "How the share is chosen: random, clusters (near duplicates stay together), or a column, whose values are "
+        "shared out evenly.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from workbench.core.runs.view import RunView
 FACTS = "facts.json"
 
 KEYS = (
-    "run", "state", "model", "method", "steps", "seconds", "tokens", "trained_tokens", "loss", "held_out_loss", "base_loss",
-    "score", "base_score", "scored", "memory", "tokens_per_second", "adapter_bytes", "trainable_parameters",
-    "total_parameters", "share",
+    "run", "state", "model", "method", "steps", "seconds", "tokens", "trained_tokens", "loss", "held_out_loss",
+    "base_loss", "score", "base_score", "scored", "memory", "tokens_per_second", "adapter_bytes",
+    "trainable_parameters", "total_parameters", "share",
 )  # fmt: skip
 """What every run's document has, null where it is not known."""
 

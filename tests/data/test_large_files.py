@@ -1,0 +1,86 @@
+"""Files row by row: the first rows at once, one bad line by its number, and folders that `datasets` saves."""
+
+import gzip
+import json
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from workbench.core.data.conversations import detect_format
+from workbench.core.data.sources import read_table
+from workbench.core.errors import UserError
+
+LINE = b'{"instruction": "a", "output": "b"}\n'
+
+
+def test_one_bad_line_among_many_is_named_or_skipped(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(LINE * 5000 + b"\n" + b'{"instruction": "a", \n' + LINE * 5000)
+    table = read_table(str(file))
+    assert table.rows[:3] == [json.loads(LINE)] * 3
+    with pytest.raises(UserError, match="line 5,002"):
+        list(table.rows)
+    rows = list(read_table(str(file), skip_bad=True).rows)
+    assert len(rows) == 10_001
+    assert [number for number, row in enumerate(rows) if "instruction" not in row] == [5000]
+    assert rows[5001] == json.loads(LINE)
+
+
+def test_a_field_too_many_in_a_table_is_named_or_skipped(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text("a,b\n1,2\n1,2,3\n3,4\n")
+    with pytest.raises(UserError, match="line 3"):
+        read_table(str(file))
+    assert [row for row in read_table(str(file), skip_bad=True).rows if "a" in row] == [
+        {"a": "1", "b": "2"},
+        {"a": "3", "b": "4"},
+    ]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "parquet"])
+def test_rows_are_the_same_one_by_one_in_slices_and_in_order(tmp_path, kind):
+    rows = [{"n": number, "text": f"row {number} 🦊"} for number in range(7000)]
+    file = tmp_path / f"x.{kind}"
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    if kind == "parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file, row_group_size=1500)
+    else:
+        file.write_bytes(gzip.compress(lines) if kind.endswith("gz") else lines)
+    table = read_table(str(file))
+    assert len(table.rows) == 7000
+    assert list(table.rows) == rows
+    for number in (0, 1499, 1500, 6999, -1):
+        assert table.rows[number] == rows[number]
+    assert table.rows[2040:2060] == rows[2040:2060]
+    assert table.rows[6990:8000] == rows[6990:]
+
+
+def test_the_size_of_a_huge_file_is_estimated_until_it_is_counted(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(LINE * 150_000)
+    table = read_table(str(file))
+    guess, counted = table.size
+    assert not counted
+    assert abs(guess - 150_000) < 1500
+    assert len(table.rows) == 150_000
+
+
+def test_a_folder_that_datasets_saved_is_read_by_what_it_names(tmp_path):
+    for split, count in (("test", 1), ("train", 3)):
+        folder = tmp_path / split
+        folder.mkdir()
+        table = pyarrow.Table.from_pylist([{"instruction": "a", "output": str(number)} for number in range(count)])
+        with (
+            pyarrow.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as out,
+            pyarrow.ipc.new_stream(out, table.schema) as stream,
+        ):
+            stream.write_table(table)
+        (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
+        (folder / "dataset_info.json").write_text("{}")
+        (folder / "cache-1.arrow").write_bytes(b"left over")
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["test", "train"]}))
+    table = read_table(str(tmp_path))
+    assert [row["output"] for row in table.rows] == ["0", "1", "2"]
+    assert detect_format(table).name == "alpaca"
+    assert len(read_table(str(tmp_path / "test")).rows) == 1

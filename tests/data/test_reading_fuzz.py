@@ -1,0 +1,169 @@
+"""Whatever stands in a file: rows, or one sentence; never another exception, never a hang."""
+
+import gzip
+import json
+import os
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workbench.core.data.conversations import detect_format, read_conversations
+from workbench.core.data.sources import read_table
+from workbench.core.errors import UserError
+
+SUFFIXES = (
+    ".json",
+    ".jsonl",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".parquet",
+    ".arrow",
+    ".jsonl.gz",
+    ".csv.zst",
+    ".jsonl.zst",
+    ".md",
+)
+SETTINGS = settings(max_examples=150, deadline=5000, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+def read_all(file, skip=False):
+    """Every row of a file as a conversation, or the sentence that refuses it."""
+    try:
+        table = read_table(str(file), skip_bad=skip)
+        rows = list(table.rows)
+        assert all(isinstance(row, dict) for row in rows)
+        return list(read_conversations(table, detect_format(table)))
+    except UserError as error:
+        assert error.sentence
+        assert "Traceback" not in error.sentence
+        return error.sentence
+
+
+def json_values():
+    texts = st.text(max_size=20) | st.sampled_from(["\ud800", "\x1b[31m", "[bold]", "<|im_end|>", "\0", "\ufdd0", "🦊"])
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | texts
+    keys = st.sampled_from(
+        [
+            "instruction",
+            "output",
+            "messages",
+            "conversations",
+            "role",
+            "content",
+            "from",
+            "value",
+            "text",
+            "weight",
+            "tools",
+            "prompt",
+            "completion",
+            "parent_id",
+            "message_id",
+            "tool_calls",
+        ]
+    )
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=20
+    )
+
+
+def packed(content, name):
+    return gzip.compress(content) if name.endswith(".gz") else content
+
+
+@SETTINGS
+@given(content=st.binary(max_size=400), suffix=st.sampled_from(SUFFIXES), skip=st.booleans())
+def test_any_bytes_under_any_name(tmp_path_factory, content, suffix, skip):
+    file = tmp_path_factory.mktemp("bytes") / f"x{suffix}"
+    file.write_bytes(content)
+    read_all(file, skip)
+
+
+@SETTINGS
+@given(values=st.lists(json_values(), max_size=6), suffix=st.sampled_from([".json", ".jsonl"]), skip=st.booleans())
+def test_any_json_as_rows(tmp_path_factory, values, suffix, skip):
+    file = tmp_path_factory.mktemp("json") / f"x{suffix}"
+    text = json.dumps(values) if suffix == ".json" else "\n".join(map(json.dumps, values))
+    file.write_text(text, encoding="utf-8")
+    read_all(file, skip)
+
+
+@SETTINGS
+@given(
+    rows=st.lists(st.dictionaries(st.sampled_from(["instruction", "output", "text"]), st.text(max_size=30), min_size=1), min_size=1, max_size=5),
+    suffix=st.sampled_from([".jsonl", ".jsonl.gz", ".parquet", ".csv"]),
+    place=st.floats(0, 1), change=st.integers(1, 255), cut=st.booleans(),
+)  # fmt: skip
+def test_a_good_file_with_one_byte_changed_or_its_end_missing(tmp_path_factory, rows, suffix, place, change, cut):
+    folder = tmp_path_factory.mktemp("damaged")
+    file = folder / f"x{suffix}"
+    if suffix == ".parquet":
+        rows = [{key: value.encode("utf-8", "replace").decode() for key, value in row.items()} for row in rows]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+        content = bytearray(file.read_bytes())
+    else:
+        content = bytearray(packed("\n".join(json.dumps(row) for row in rows).encode("utf-8", "replace"), file.name))
+    at = int(place * (len(content) - 1))
+    if cut:
+        del content[at:]
+    else:
+        content[at] ^= change
+    file.write_bytes(content)
+    read_all(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("truncated.json", b'[{"instruction": "a", "output"'),
+        ("list in lines.jsonl", b"[1]\n[2]\n"),
+        ("mixed.jsonl", b'{"instruction": "a", "output": "b"}\n{"messages": []}\n{"instruction": 3, "output": {"x": [1]}}\n'),
+        ("bom.jsonl", b'\xef\xbb\xbf{"instruction": "a", "output": "b"}\n'),
+        ("utf16.csv", 'instruction,output\na,"b\nc"\n'.encode("utf-16")),
+        ("utf16 broken.jsonl", b"\xff\xfe\x00\xd8\x00"),
+        ("utf32.jsonl", '{"instruction": "a", "output": "b"}'.encode("utf-32")),
+        ("nul.jsonl", b'{"instruction": "a\0", "output": "b"}\n'),
+        ("nul.txt", b"a\0b"),
+        ("deep.jsonl", b'{"instruction": ' + b"[" * 100_000 + b"]" * 100_000 + b', "output": "b"}\n'),
+        ("deep.json", b'{"a":' * 5000 + b"1" + b"}" * 5000),
+        ("wide.jsonl", b'{"instruction": "' + b"x" * 5_000_000 + b'", "output": "b"}\n'),
+        ("escape.jsonl", b'{"instruction": "\\u001b[2J[bold]", "output": "\\u001b]0;x\\u0007"}\n'),
+        ("surrogate.jsonl", b'{"instruction": "\\ud800", "output": "b"}\n'),
+        ("long number.jsonl", b'{"instruction": ' + b"9" * 10_000 + b', "output": "b"}\n'),
+        ("nan.jsonl", b'{"instruction": NaN, "output": Infinity}\n'),
+        ("duplicate columns.csv", b"output,output,instruction\na,b,c\n"),
+        ("no end.csv", b'instruction,output\na,"b'),
+        ("bomb.jsonl.gz", gzip.compress(b" " * 50_000_000 + b'{"instruction": "a", "output": "b"}')),
+        ("two.jsonl.gz", gzip.compress(b'{"instruction": "a", "output": "b"}\n') * 2),
+        ("not.jsonl.zst", b"nope"),
+        ("zip.json", b"PK\x03\x04"),
+        ("crlf.jsonl", b'{"instruction": "a", "output": "b"}\r\n\r\n{"instruction": "a", "output": "b"}\r\n'),
+        ("spaces.jsonl", b" \n \n\n"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+@pytest.mark.timeout(30)
+def test_a_hostile_file_is_rows_or_a_sentence(tmp_path, name, content):
+    file = tmp_path / name
+    file.write_bytes(content)
+    found = read_all(file)
+    assert found, "an empty file is refused, never nothing"
+    read_all(file, skip=True)
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "zero.jsonl").symlink_to("/dev/zero")
+    for name in ("pipe.jsonl", "zero.jsonl"):
+        assert "no plain file" in read_all(tmp_path / name)
+
+
+def test_nested_structs_in_parquet_are_read_as_messages(tmp_path):
+    rows = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 1}]}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet")
+    assert [message.content for message in read_all(tmp_path / "x.parquet")[0].messages] == ["a", "b"]

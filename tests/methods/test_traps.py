@@ -1,0 +1,240 @@
+"""Silent traps of PEFT and bitsandbytes, each closed or said in a sentence."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from architectures import make
+from peft import LoraConfig, PeftModel, get_peft_model
+from proof import CLOSE, build, distance, fit, ids, load, logits, recipe_for
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from workbench.core.errors import UserError
+from workbench.core.recipe import recipe_from_mapping
+from workbench.engine.methods import refuse_training
+from workbench.engine.methods.adalora import RankSchedule
+from workbench.engine.methods.merging import fold_adapter
+from workbench.engine.methods.quantised import keep_gradients
+from workbench.engine.methods.stored import load_state, open_adapter, save_adapter, save_state
+from workbench.engine.methods.switching import leaves_base_whole, mixes_rows, switch_off
+
+
+def trained(folder, method, **training):
+    recipe = recipe_for(method, **training)
+    model = build(folder, recipe)
+    fit(model, recipe)
+    return model
+
+
+def test_pissa_is_saved_as_plain_lora_of_twice_the_rank_so_that_plain_peft_and_the_base_stay_right(models, tmp_path):
+    folder = make(models, "llama")
+    model = trained(folder, {"name": "lora", "start": "pissa", "rank": 4})
+    save_adapter(model, tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["init_lora_weights"]) == (8, 32.0, True)
+    again = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), str(tmp_path)).eval()
+    assert distance(logits(model), logits(again)) <= CLOSE
+    with again.disable_adapter():
+        assert distance(logits(AutoModelForCausalLM.from_pretrained(folder)), logits(again)) <= CLOSE
+
+
+def test_pissa_by_chance_is_refused_because_it_would_not_come_back(models, tmp_path):
+    path = tmp_path / "adapter_config.json"
+    path.write_text(
+        json.dumps({"peft_type": "LORA", "init_lora_weights": "pissa_niter_4", "target_modules": ["q_proj"]})
+    )
+    with pytest.raises(UserError, match="changes the base's own weights"):
+        build(make(models, "llama"), recipe_from_mapping({"method": {"name": "lora"}}) and _peft_recipe(path))
+
+
+def _peft_recipe(path):
+    from workbench.engine.methods.any_peft import peft_config_from
+
+    peft_config_from(json.loads(path.read_text()))
+    return recipe_for({"name": "peft", "config": str(path)})
+
+
+def test_merging_an_update_of_tied_embeddings_gives_the_same_logits(models):
+    base = AutoModelForCausalLM.from_pretrained(make(models, "llama"))
+    assert base.config.tie_word_embeddings
+    model = get_peft_model(base, LoraConfig(target_modules=["embed_tokens"], task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_()
+    tuned = logits(model)
+    assert distance(tuned, logits(fold_adapter(model))) <= CLOSE
+
+
+def test_a_merged_bitfit_with_added_biases_comes_back_from_disk_with_them(models, tmp_path):
+    folder = make(models, "llama")
+    model = trained(folder, {"name": "bitfit", "add_missing": True})
+    tuned = logits(model)
+    fold_adapter(model).save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert again.config.attention_bias
+    assert again.config.mlp_bias
+    assert distance(tuned, logits(again)) <= CLOSE
+
+
+def test_gradients_over_a_4_bit_base_survive_an_evaluation(models):
+    recipe = recipe_for({"name": "qlora"})
+    model = build(make(models, "llama"), recipe)
+    logits(model)
+    model.train()
+    given = ids()
+    model(input_ids=given, labels=given).loss.backward()
+    assert any(float(one.grad.abs().sum()) > 0 for one in model.parameters() if one.requires_grad)
+
+
+def test_no_4_bit_layer_may_use_the_kernel_without_a_gradient(models):
+    import bitsandbytes
+
+    model = load(make(models, "llama"), recipe_for({"name": "qlora"}))
+    keep_gradients(model)
+    layers = [one for one in model.modules() if isinstance(one, bitsandbytes.nn.Linear4bit)]
+    assert layers
+    assert not any(one.support_avx512bf16_for_cpu for one in layers)
+
+
+@pytest.mark.parametrize("method", [{"name": "p-tuning"}, {"name": "prefix", "projection": True}])
+def test_a_checkpoint_keeps_the_network_that_makes_the_prompt_and_the_adapter_only_what_it_made(
+    method, models, tmp_path
+):
+    folder = make(models, "llama")
+    model = trained(folder, method)
+    save_adapter(model, tmp_path)
+    save_state(model, tmp_path)
+    assert set(load_file(tmp_path / "adapter_model.safetensors")) == {"prompt_embeddings"}
+    fresh = build(folder, recipe_for(method))
+    assert load_state(fresh, tmp_path)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert torch.equal(parameter, dict(fresh.named_parameters())[name])
+
+
+def test_rows_of_one_batch_get_their_own_adapter_only_where_that_is_known_to_work(models):
+    folder = make(models, "llama")
+    allowed = [{"name": "lora"}, {"name": "houlsby"}, {"name": "bitfit", "add_missing": True}]
+    refused = [
+        {"name": "lora", "dora": True},
+        {"name": "adalora"},
+        {"name": "ia3"},
+        {"name": "vera"},
+        {"name": "prompt"},
+    ]
+    for method in allowed + refused:
+        model = trained(folder, method)
+        assert mixes_rows(model) == (method in allowed), method
+    for method in allowed:
+        model = trained(folder, method)
+        tuned, base = logits(model), logits(load(folder, recipe_for(method)))
+        model.eval()
+        with torch.no_grad():
+            mixed = model(input_ids=ids(), adapter_names=["__base__", "default"] * 2).logits
+        assert distance(base[0::2], mixed[0::2]) <= CLOSE
+        assert distance(tuned[1::2], mixed[1::2]) <= CLOSE
+
+
+def test_a_failed_mixed_pass_leaves_nothing_behind(models):
+    folder = make(models, "llama")
+    model = trained(folder, {"name": "houlsby"})
+    before = logits(model)
+    with pytest.raises(Exception):  # noqa: B017
+        model(input_ids=torch.full((2, 3), 10**6), adapter_names=["__base__", "default"])
+    assert torch.equal(before, logits(model))
+
+
+def test_an_adapter_with_a_tensor_missing_is_refused_not_filled_with_chance(models, tmp_path):
+    folder = make(models, "llama")
+    save_adapter(trained(folder, {"name": "houlsby"}), tmp_path)
+    file = tmp_path / "adapter_model.safetensors"
+    tensors = load_file(file)
+    tensors.pop(sorted(tensors)[0])
+    save_file(tensors, file)
+    with pytest.raises(UserError, match="1 tensors have no counterpart"):
+        open_adapter(AutoModelForCausalLM.from_pretrained(folder), tmp_path)
+
+
+def test_an_adapter_of_another_model_is_refused(models, tmp_path):
+    save_adapter(trained(make(models, "llama"), {"name": "lora"}), tmp_path)
+    with pytest.raises(UserError, match="does not fit the base model"):
+        open_adapter(AutoModelForCausalLM.from_pretrained(make(models, "gpt2")), tmp_path)
+
+
+def test_an_adapter_opens_under_another_name_with_its_own_weights(models, tmp_path):
+    folder = make(models, "llama")
+    model = trained(folder, {"name": "pfeiffer"})
+    save_adapter(model, tmp_path)
+    other = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), str(tmp_path), adapter_name="other")
+    assert distance(logits(model), logits(other)) <= CLOSE
+
+
+def test_adalora_takes_ranks_away_down_to_its_budget(models):
+    folder = make(models, "llama")
+    model = trained(folder, {"name": "adalora", "start_rank": 12, "rank": 4})
+    pattern = model.peft_config["default"].rank_pattern
+    assert sum(sum(kept) for kept in pattern.values()) == 4 * len(pattern)
+
+
+def test_adalora_in_too_short_a_run_says_so(models):
+    model = build(make(models, "llama"), recipe_for({"name": "adalora"}))
+
+    class Short:
+        max_steps = 2
+
+    with pytest.raises(UserError, match="needs more steps than 2"):
+        RankSchedule(model, {"begin": 0.1, "settle": 0.3}).on_train_begin(None, Short, None)
+
+
+def test_prefix_tuning_refuses_gradient_checkpointing_and_prompts_refuse_packed_rows():
+    with pytest.raises(UserError, match="gradient checkpointing"):
+        refuse_training(recipe_for({"name": "prefix"}, gradient_checkpointing=True))
+    for name in ("prompt", "prefix", "p-tuning"):
+        recipe = recipe_from_mapping({"method": {"name": name}, "data": {"packing": True}})
+        with pytest.raises(UserError, match=r"data\.packing cannot be true"):
+            refuse_training(recipe)
+
+
+def test_modules_that_the_model_has_not_are_refused_with_those_that_it_has(models):
+    with pytest.raises(UserError, match=r"method\.targets cannot be 'c_attn'.*q_proj"):
+        build(make(models, "llama"), recipe_for({"name": "lora", "targets": "c_attn"}))
+
+
+def test_prompts_start_as_the_words_that_are_asked_for(models, tmp_path):
+    from workbench.core.data.tokenizer import open_tokenizer
+    from workbench.core.places import tiny_folder
+
+    folder = shutil.copytree(tiny_folder(), tmp_path / "model")
+    model = build(folder, recipe_for({"name": "prompt", "virtual_tokens": 4, "start": "text", "text": "The capital"}))
+    tokens = list(open_tokenizer(folder).encode("The capital")[0])
+    wanted = model.word_embeddings(torch.tensor((tokens * 4)[:4]))
+    assert torch.equal(model.prompt_encoder["default"].embedding.weight, wanted)
+
+
+def test_lora_plus_lets_b_learn_faster_than_a(models):
+    recipe = recipe_for({"name": "lora", "plus": 16.0})
+    model = build(make(models, "llama"), recipe)
+    _, optimizer = fit(model, recipe, steps=1)
+    rates = {
+        name: group["lr"]
+        for group in optimizer.param_groups
+        for one in group["params"]
+        for name, other in model.named_parameters()
+        if other is one
+    }
+    assert {rates[name] for name in rates if "lora_B" in name} == {16 * recipe.learning_rate}
+    assert {rates[name] for name in rates if "lora_A" in name} == {recipe.learning_rate}
+
+
+def test_loftq_starts_nearer_to_the_whole_base_than_plain_qlora(models):
+    folder = make(models, "llama")
+    whole = logits(AutoModelForCausalLM.from_pretrained(folder))
+    plain = distance(whole, logits(build(folder, recipe_for({"name": "qlora"}))))
+    started = build(folder, recipe_for({"name": "qlora", "loftq": True, "rank": 16}))
+    assert distance(whole, logits(started)) < 0.8 * plain
+    assert leaves_base_whole(started)
+    switch_off(started)
+    assert distance(logits(load(folder, recipe_for({"name": "qlora"}))), logits(started)) <= CLOSE

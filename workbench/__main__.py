@@ -1,0 +1,21 @@
+"""The command line's entry: `workbench` and `python -m workbench`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (else the process's own) name; the exit status."""
+    try:
+        from workbench.cli.command import run_command
+
+        return run_command(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Charts in character cells: pure drawing, and the widgets that show it."""

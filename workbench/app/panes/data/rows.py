@@ -1,0 +1,201 @@
+"""The list of rows: drawn line by line, fetched page by page, however many there are."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from workbench.app.glyphs import glyphs
+from workbench.app.words import visible
+from workbench.core.words import cells, clip_text, count_text
+
+PAGE = 50
+"""Rows fetched at once."""
+
+KEPT = 40
+"""Pages kept."""
+
+LONGEST = 400
+"""Characters of a text that a line looks at."""
+
+Row = Mapping[str, Any]
+
+
+class RowList(ScrollView, can_focus=True):
+    """One line a row. Up, Down, PgUp, PgDn, Home, End and the mouse move through it."""
+
+    HELP = "The rows of the data. The one that is lit is shown below as it is in the file, as rendered, and as tokens."
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    RowList { height: 1fr; background: transparent; overflow-x: hidden; }
+    RowList .row-list--cursor { background: $primary 25%; color: $foreground; text-style: bold; }
+    RowList .row-list--plain { color: $foreground; }
+    RowList .row-list--quiet { color: $quiet; }
+    RowList .row-list--wrong { color: $text-error; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "row-list--cursor", "row-list--plain", "row-list--quiet", "row-list--wrong",
+    }  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "to(0)", "First row", show=False),
+        Binding("end", "to(-1)", "Last row", show=False),
+    ]
+
+    total: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0)
+
+    class PageWanted(Message):
+        """Rows are to be shown that are not there yet."""
+
+        def __init__(self, start: int) -> None:
+            super().__init__()
+            self.start = start
+
+    class Lit(Message):
+        """The cursor is on a row whose content is known."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self) -> None:
+        super().__init__(id="rows")
+        self._pages: OrderedDict[int, Sequence[Row]] = OrderedDict()
+        self._asked: set[int] = set()
+
+    # content
+
+    def clear(self, total: int = 0) -> None:
+        """Forget every row; there are `total` now."""
+        self._pages.clear()
+        self._asked.clear()
+        self.total = total
+        self.cursor = min(self.cursor, max(0, total - 1))
+        self.refresh()
+
+    def put(self, start: int, rows: Sequence[Row]) -> None:
+        """Take in a page."""
+        self._asked.discard(start)
+        self._pages[start] = rows
+        while len(self._pages) > KEPT:
+            self._pages.popitem(last=False)
+        self.refresh()
+        if start <= self.cursor < start + PAGE:
+            self._tell_lit()
+
+    def row_at(self, number: int) -> Row | None:
+        """The row, where its page is there; else its page is asked for."""
+        if not 0 <= number < self.total:
+            return None
+        start = number // PAGE * PAGE
+        page = self._pages.get(start)
+        if page is None:
+            if start not in self._asked:
+                self._asked.add(start)
+                self.post_message(self.PageWanted(start))
+            return None
+        self._pages.move_to_end(start)
+        place = number - start
+        return page[place] if place < len(page) else None
+
+    def watch_total(self) -> None:
+        self.virtual_size = Size(0, self.total)
+
+    def validate_cursor(self, cursor: int) -> int:
+        return max(0, min(cursor, self.total - 1))
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        for number in (before, now):
+            self.refresh(Region(0, number - self.scroll_offset.y, self.size.width, 1))
+        self.scroll_to_region(Region(0, now, 1, 1), animate=False, force=True)
+        self._tell_lit()
+
+    def _tell_lit(self) -> None:
+        row = self.row_at(self.cursor)
+        if row is not None:
+            self.post_message(self.Lit(row))
+
+    # drawing
+
+    def render_line(self, y: int) -> Strip:
+        number = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if number >= self.total:
+            return Strip.blank(width, self.rich_style)
+        row = self.row_at(number)
+        lit = number == self.cursor
+        style = self.get_component_rich_style("row-list--cursor" if lit else "row-list--plain")
+        quiet = style if lit else self.get_component_rich_style("row-list--quiet")
+        wrong = style if lit else self.get_component_rich_style("row-list--wrong")
+        return _line(number, row, lit, width, (style, quiet, wrong))
+
+    # what the person does
+
+    def action_move(self, by: int) -> None:
+        self.cursor += by
+
+    def action_page(self, by: int) -> None:
+        self.cursor += by * max(1, self.scrollable_content_region.height - 1)
+
+    def action_to(self, place: int) -> None:
+        self.cursor = self.total - 1 if place < 0 else place
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is not None:
+            self.cursor = offset.y + self.scroll_offset.y
+
+
+def _line(number: int, row: Row | None, lit: bool, width: int, styles: tuple[Style, Style, Style]) -> Strip:
+    """One line: pointer, number, what is asked and answered, tokens and trained tokens."""
+    plain, quiet, wrong = styles
+    marks = glyphs()
+    head = f"{marks.pointer if lit else ' '}{number + 1:>6} "
+    tail, tail_style = "", quiet
+    text = marks.ellipsis
+    if row is not None:
+        text = row_text(row)
+        if row["problem"]:
+            tail, tail_style = f" {marks.warning} {row['problem']}", wrong
+        else:
+            tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"
+    tail = clip_text(visible(tail), max(14, width // 2))
+    room = max(0, width - len(head) - cells(tail))
+    text = clip_text(text, room)
+    return Strip(
+        [Segment(head, quiet), Segment(text + " " * (room - cells(text)), plain), Segment(tail, tail_style)]
+    ).adjust_cell_length(width, plain)
+
+
+def row_text(row: Row) -> str:
+    """A row in one line: what is asked, and what is answered."""
+    messages = row["messages"]
+    if not messages:
+        return visible(" ".join(str(value) for value in row["raw"].values())[:LONGEST])
+    asked = next((message["content"] for message in messages if message["role"] == "user"), messages[0]["content"])
+    answered = next((message["content"] for message in reversed(messages) if message["role"] == "assistant"), "")
+    arrow = f" {glyphs().arrow} " if answered else ""
+    return visible(asked[:LONGEST].strip()) + arrow + visible(answered[:LONGEST].strip())
+
+
+def header(width: int) -> str:
+    """The line above the list."""
+    return (
+        f"{'row':>7} what is asked {glyphs().arrow} answered".ljust(max(0, width - 15))
+        + f"{'tokens':>7} {'trained':>7}"
+    )

@@ -1,0 +1,102 @@
+"""The form of the data pane: model, source, and how rows become tokens."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+
+from workbench.app.messages import RecipeEdited
+from workbench.app.sources import source_settings
+from workbench.app.widgets.drawn import Drawn
+from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft
+from workbench.app.widgets.knob_form import KnobForm
+from workbench.core.data.sources import find_source, sample_names
+from workbench.core.errors import UserError
+from workbench.core.knobs import Knob, knobs_of
+from workbench.core.models.locate import locate_model
+from workbench.core.recipe import DataSection, ModelSection, Recipe
+
+OWN = "own data"
+"""What the choice of samples shows where the source is none of them."""
+
+TEMPLATES = ("auto", "own", "chatml", "alpaca", "plain")
+
+KNOBS: dict[str, Knob] = {
+    "model.path": knobs_of(ModelSection)["path"],
+    **{f"data.{name}": knob for name, knob in knobs_of(DataSection).items() if name != "packing"},
+}
+
+
+class SetUp(VerticalScroll, can_focus=False):
+    """What goes into the run."""
+
+    HELP = "Which model and which data, and how a row becomes tokens. A path counts when you press Enter."
+    DEFAULT_CSS = """
+    SetUp { width: 56; height: 1fr; padding-right: 2; }
+    SetUp .sample { height: 1; }
+    SetUp .sample Drawn { width: 24; }
+    SetUp .sample ChoiceField { width: 18; }
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(id="set-up")
+        self.recipe = recipe
+        names = sample_names()
+        self.sample = ChoiceField(
+            "data.source", KNOBS["data.source"], names, lambda value: value if value in names else OWN
+        )
+        suggestions = {"data.source": names, "data.template": TEMPLATES, "model.path": ("tiny",)}
+        self.form = KnobForm(KNOBS, recipe, self._check, suggestions, companions=_companions)
+
+    def compose(self) -> ComposeResult:
+        yield Drawn(lambda _: Content("Set-up"), classes="heading")
+        with Horizontal(classes="sample"):
+            yield Drawn(lambda _: Content("bundled sample"))
+            yield self.sample
+        yield self.form
+
+    def on_mount(self) -> None:
+        self.show(self.recipe)
+
+    def show(self, recipe: Recipe) -> None:
+        """Show a recipe's values."""
+        self.recipe = recipe
+        self.sample.show(recipe.data.source)
+        self.form.show(recipe)
+
+    def focus_first(self) -> None:
+        self.sample.focus()
+
+    def on_field_edited(self, event: FieldEdited) -> None:
+        """The choice of samples; the fields of the form are checked there."""
+        event.stop()
+        self.post_message(RecipeEdited(source_settings(self.recipe, event.value)))
+
+    def on_field_left(self, event: FieldLeft) -> None:
+        event.stop()
+
+    def _check(self, changed: Recipe) -> str | None:
+        """What is wrong with a path that was typed."""
+        try:
+            if changed.model.path != self.recipe.model.path:
+                locate_model(changed.model.path)
+            if changed.data.source != self.recipe.data.source:
+                find_source(changed.data.source)
+            held_out = changed.data.held_out
+            if isinstance(held_out, str) and held_out != self.recipe.data.held_out:
+                find_source(held_out, find_source(changed.data.source).parent)
+        except UserError as error:
+            return error.sentence
+        except OSError as error:
+            return f"This path cannot be looked at ({error.strerror or error})."
+        return None
+
+
+def _companions(recipe: Recipe, event: FieldEdited) -> dict[str, object]:
+    """What changes with a path."""
+    if event.field.key == "data.source":
+        return source_settings(recipe, str(event.value))
+    if event.field.key == "model.path":
+        return {"model.revision": None}
+    return {}

@@ -1,0 +1,167 @@
+"""One row, seen three ways: as it is in the file, as the chat template renders it, and as tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.reactive import reactive
+
+from workbench.app.glyphs import glyphs
+from workbench.app.widgets.drawn import Drawn
+from workbench.app.words import visible
+from workbench.core.words import count_text
+
+LONGEST = 20_000
+"""Characters, and LONGEST // 4 tokens, that a view draws; a longer row says how much more there is."""
+
+SPECIAL = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?[a-z_]{1,12}>|\[/?[A-Z_]{2,12}\]")
+"""What looks like a special token in a rendered conversation; it is only set apart, never obeyed."""
+
+Pieces = list[Content | tuple[str, str] | str]
+Row = Mapping[str, Any]
+
+TRAINED = "bold underline $text-success"
+CONTEXT = "$foreground"
+CUT = "strike $text-error"
+
+
+class RowView(VerticalScroll, can_focus=True):
+    """A scrolling text with a title."""
+
+    DEFAULT_CSS = """
+    RowView { height: 1fr; width: 1fr; border: $edge $edge-blurred; border-title-color: $quiet; padding: 0 1; }
+    RowView:focus { border: $edge $border; border-title-color: $primary; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Drawn()
+
+    def draw(self, content: Content) -> None:
+        """Show this text, from its beginning."""
+        self.query_one(Drawn).show(content)
+        self.scroll_home(animate=False)
+
+
+class RawView(RowView):
+    """The row as it is in the file."""
+
+    HELP = "The row as it is in the file: every column with its value. Control characters are written out."
+
+    def show(self, row: Row) -> None:
+        pieces: Pieces = []
+        room = LONGEST
+        for name, value in row["raw"].items():
+            text = visible(str(value)[:room], lines=True)
+            pieces += [(visible(str(name)), "bold $primary"), "\n", text, "\n\n"]
+            room -= len(text)
+            if room <= 0:
+                pieces.append((f"{glyphs().ellipsis} and more", "$quiet"))
+                break
+        self.draw(Content.assemble(*pieces))
+
+
+class ConversationView(RowView):
+    """The row as the chat template renders it."""
+
+    HELP = "The row as the model reads it: rendered through the chat template. Special tokens are set apart by colour."
+
+    def show(self, row: Row) -> None:
+        if row["problem"] and not row["rendered"]:
+            self.draw(_problem(row))
+            return
+        rendered = str(row["rendered"])
+        text = visible(rendered[:LONGEST], lines=True)
+        pieces: Pieces = []
+        at = 0
+        for match in SPECIAL.finditer(text):
+            pieces += [text[at : match.start()], (match.group(), "$accent")]
+            at = match.end()
+        pieces.append(text[at:])
+        if len(rendered) > LONGEST:
+            pieces.append((f"\n{count_text(len(rendered) - LONGEST)} more characters", "$quiet"))
+        self.draw(Content.assemble(*pieces))
+
+
+class TokensView(RowView):
+    """The row as tokens: trained on, context, or cut off."""
+
+    HELP = (
+        "The row's tokens. Bold and underlined ones are trained on, plain ones are context that the model reads and is "
+        "not graded on, and struck ones are cut off by data.max_length. i shows the ids."
+    )
+    ids: reactive[bool] = reactive(False, init=False)
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._row: Row | None = None
+        self._cut_left = False
+
+    def show(self, row: Row, cut_left: bool) -> None:
+        self._row, self._cut_left = row, cut_left
+        self._draw()
+
+    def watch_ids(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        row = self._row
+        if row is None:
+            return
+        kinds = token_kinds(row, self._cut_left)
+        tokens: Pieces = [_legend(kinds), "\n\n"]
+        if row["problem"]:
+            tokens.append((f"{glyphs().warning} Left out: {visible(row['problem'])}.\n\n", "$text-error"))
+        limit = LONGEST // 4
+        for place, (text, kind) in enumerate(zip(row["tokens"][:limit], kinds, strict=False)):
+            tokens += self._token(text, row["ids"][place], kind, place)
+        if len(kinds) > limit:
+            tokens.append((f"\n{count_text(len(kinds) - limit)} more tokens", "$quiet"))
+        self.draw(Content.assemble(*tokens))
+
+    def _token(self, text: str, number: int, kind: str, place: int) -> Pieces:
+        style = {"trained": TRAINED, "context": CONTEXT, "cut": CUT}[kind]
+        ground = "$panel" if place % 2 else "$surface"
+        shown = visible(text)
+        end = ""
+        if "\n" in text:
+            mark = glyphs().newline
+            body = shown.rstrip(mark)
+            end = "\n" * (len(shown) - len(body)) if not self.ids else "\n"
+        pieces: Pieces = [(shown, f"{style} on {ground}")]
+        if self.ids:
+            pieces.append((f" {number} ", f"$quiet on {ground}"))
+        if end:
+            pieces.append(end)
+        return pieces
+
+
+def token_kinds(row: Row, cut_left: bool) -> list[str]:
+    """Each token's kind: trained, context or cut."""
+    count, cut = len(row["ids"]), int(row["cut"])
+    first, last = (cut, count) if cut_left else (0, count - cut)
+    return [
+        "cut" if not first <= place < last else "trained" if trained else "context"
+        for place, trained in enumerate(row["trained"])
+    ]
+
+
+def _legend(kinds: list[str]) -> Content:
+    trained, context, cut = (kinds.count(kind) for kind in ("trained", "context", "cut"))
+    pieces: Pieces = [
+        ("trained on", TRAINED),
+        f" {count_text(trained)}   ",
+        ("context", CONTEXT),
+        f" {count_text(context)}",
+    ]
+    if cut:
+        pieces += ["   ", ("cut off", CUT), f" {count_text(cut)}"]
+    return Content.assemble(*pieces)
+
+
+def _problem(row: Row) -> Content:
+    return Content.styled(f"{glyphs().warning} Left out: {visible(str(row['problem']))}.", "$text-error")

@@ -1,0 +1,156 @@
+"""The memory pane itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Button, OptionList
+from textual.widgets.option_list import Option
+
+from workbench.app.actions import bindings_for
+from workbench.app.messages import RecipeEdited, StartRequested, Told
+from workbench.app.panes.memory.drawing import advice_line, gauge, headline, measured_line, parts_of
+from workbench.app.panes.memory.measured import last_measured
+from workbench.app.reading import DataState
+from workbench.app.widgets.drawn import Drawn
+from workbench.app.words import visible
+from workbench.core.memory.advice import Advice, advise
+from workbench.core.memory.device import Device
+from workbench.core.memory.estimate import Estimate
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe
+from workbench.core.runs.listing import RunSummary
+
+
+class AdviceList(OptionList):
+    """Changes that would save memory; Enter applies the one that is lit."""
+
+    HELP = (
+        "Each line is a change to the recipe that would save memory, estimated and not guessed. Enter or a applies it."
+    )
+    DEFAULT_CSS = """
+    AdviceList { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "Apply", key_display="Enter", show=False)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._advice: tuple[Advice, ...] = ()
+
+    def show(self, advice: tuple[Advice, ...]) -> None:
+        """Show this advice."""
+        self._advice = advice
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        width = max(20, self.scrollable_content_region.width)
+        lines = [advice_line(item.change, item.memory, item.time, width) for item in self._advice]
+        if lines != [option.prompt for option in self.options]:
+            at = self.highlighted
+            self.set_options(Option(line) for line in lines)
+            self.highlighted = min(at or 0, len(lines) - 1) if lines else None
+
+
+class MemoryPane(Vertical):
+    """What the run will need."""
+
+    BINDINGS = bindings_for("memory")
+    HELP = (
+        "The estimate comes from the shapes of the model, the method's knobs and the longest row of the data; no "
+        "weight is read. The letters in the bar are the parts in the list below it. After a run, the measured peak "
+        "stands here."
+    )
+    DEFAULT_CSS = """
+    MemoryPane #memory-scroll { height: 1fr; }
+    MemoryPane #memory-scroll > * { margin-bottom: 1; }
+    MemoryPane #memory-scroll > .heading { margin-bottom: 0; }
+    """
+
+    recipe: reactive[Recipe] = reactive(Recipe, init=False)
+    skeleton: reactive[Skeleton | None] = reactive(None, init=False)
+    device: reactive[Device | None] = reactive(None, init=False)
+    data_state: reactive[DataState] = reactive(DataState(), init=False)
+    estimate: reactive[Estimate | None] = reactive(None, init=False)
+    estimate_note: reactive[str] = reactive("", init=False)
+    runs: reactive[tuple[RunSummary, ...]] = reactive((), init=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.advice: tuple[Advice, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="memory-scroll", can_focus=True):
+            yield Drawn(id="peak")
+            yield Drawn(id="parts")
+            yield Drawn(lambda _: Content("What would make it smaller"), id="advice-heading", classes="heading")
+            yield AdviceList()
+            yield Drawn(id="measured")
+        yield Button("Start a run", id="start", compact=True)
+
+    def on_mount(self) -> None:
+        self.watch_runs()
+        self._show()
+
+    def focus_first(self) -> None:
+        advice, scroll = self.query_one(AdviceList), self.query_one("#memory-scroll", VerticalScroll)
+        (advice if advice.option_count and not scroll.max_scroll_y else scroll).focus()
+
+    def watch_estimate(self) -> None:
+        if self.is_mounted:
+            self._show()
+
+    def watch_estimate_note(self) -> None:
+        if self.is_mounted:
+            self._show()
+
+    def watch_runs(self) -> None:
+        if self.is_mounted:
+            self.query_one("#measured", Drawn).show(measured_line(last_measured(self.runs)))
+
+    def _show(self) -> None:
+        estimate = self.estimate
+        peak, parts = self.query_one("#peak", Drawn), self.query_one("#parts", Drawn)
+        if estimate is None:
+            peak.show(Content.styled(visible(self.estimate_note) or "Looking at the model and the device", "$quiet"))
+            parts.show("")
+            self.advice = ()
+        else:
+            peak.show(lambda width: Content("\n").join([headline(estimate), gauge(estimate, width)]))
+            parts.show(lambda width: parts_of(estimate, width))
+            self.advice = self._advise()
+        self.query_one(AdviceList).show(self.advice)
+        self.query_one("#advice-heading").display = bool(self.advice)
+
+    def _advise(self) -> tuple[Advice, ...]:
+        if self.skeleton is None or self.device is None:
+            return ()
+        return advise(self.recipe, self.skeleton, self.device, self.data_state.rows)
+
+    # what the person does
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self._apply(event.option_index)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.post_message(StartRequested())
+
+    def action_apply(self) -> None:
+        at = self.query_one(AdviceList).highlighted
+        if at is None:
+            self.post_message(Told("There is no advice: nothing simple would make this run smaller."))
+        else:
+            self._apply(at)
+
+    def _apply(self, at: int) -> None:
+        if at < len(self.advice):
+            self.post_message(RecipeEdited(self.advice[at].settings))

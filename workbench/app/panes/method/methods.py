@@ -1,0 +1,91 @@
+"""The list of methods, each with what it would train on this model."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from rich.cells import cell_len
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from workbench.app.glyphs import glyphs
+from workbench.core.methods import METHODS, Method
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import MethodSection
+from workbench.core.words import count_text, share_text
+
+
+class MethodList(OptionList):
+    """One line a method; Enter, Space or a click chooses it."""
+
+    HELP = "The fine-tuning methods. The figures say how many parameters each would train on this model. Enter chooses."
+    DEFAULT_CSS = """
+    MethodList { height: auto; max-height: 8; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "Choose", key_display="Enter")]
+
+    class Chosen(Message):
+        """The person chose a method."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self) -> None:
+        super().__init__(id="methods")
+        self._shown: tuple[MethodSection, Skeleton | None] | None = None
+        self._lines_shown: list[Content] = []
+
+    def show(self, section: MethodSection, skeleton: Skeleton | None) -> None:
+        """Show what each method would train."""
+        self._shown = (section, skeleton)
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the lines anew where they have changed."""
+        if self._shown is None:
+            return
+        width = max(20, self.scrollable_content_region.width)
+        lines = [_line(method, *self._shown, width) for method in METHODS.values()]
+        if lines == self._lines_shown:
+            return
+        first = not self._lines_shown
+        self._lines_shown = lines
+        if first:
+            self.add_options(Option(line, id=name) for name, line in zip(METHODS, lines, strict=True))
+            self.highlighted = list(METHODS).index(self._shown[0].name)
+        else:
+            for name, line in zip(METHODS, lines, strict=True):
+                self.replace_option_prompt(name, line)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        if event.option_id is not None:
+            self.post_message(self.Chosen(event.option_id))
+
+
+def _line(method: Method, section: MethodSection, skeleton: Skeleton | None, width: int) -> Content:
+    marks = glyphs()
+    chosen = method.name == section.name
+    mark = marks.chosen if chosen else marks.unchosen
+    title = f"{mark} {method.title}"
+    words, style = _figures(method, section if chosen else None, skeleton)
+    room = max(1, width - 2 - cell_len(title) - cell_len(words))
+    return Content.assemble((title, "bold $primary" if chosen else ""), " " * room, (words, style))
+
+
+def _figures(method: Method, section: MethodSection | None, skeleton: Skeleton | None) -> tuple[str, str]:
+    if skeleton is None:
+        return "", ""
+    knobs: Any = section.knobs if section else dataclasses.asdict(method.knobs())
+    if method.reason_against(skeleton, knobs):
+        return f"{glyphs().cross} does not fit this model", "$text-error"
+    count = method.count(skeleton, knobs)
+    return f"{count_text(count.total)}  {share_text(count.share(skeleton)):>6}", "" if section else "$quiet"

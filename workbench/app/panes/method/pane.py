@@ -1,0 +1,167 @@
+"""The method pane itself."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.reactive import reactive
+
+from workbench.app.actions import bindings_for
+from workbench.app.messages import RecipeEdited
+from workbench.app.panes.method.methods import MethodList
+from workbench.app.panes.method.trainable import trainable
+from workbench.app.widgets.drawn import Drawn
+from workbench.app.widgets.knob_form import KnobForm
+from workbench.app.words import visible
+from workbench.core.knobs import Knob, knobs_of
+from workbench.core.methods import Method
+from workbench.core.methods.targets import PRESETS
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe, TrainingSection
+
+USED = (
+    "learning_rate", "steps", "epochs", "micro_batch", "effective_batch", "precision", "gradient_checkpointing",
+    "optimizer",
+)  # fmt: skip
+"""The training knobs that are reached for most; the others open with a key."""
+
+
+class MethodPane(Vertical):
+    """How the weights are trained."""
+
+    BINDINGS = bindings_for("method")
+    HELP = (
+        "Choose a method, then its knobs. The count of trainable parameters and the memory estimate move as you do. "
+        "A value that cannot be is refused with a sentence, and the old one stays."
+    )
+    DEFAULT_CSS = """
+    MethodPane #method-scroll { height: 1fr; }
+    MethodPane #about { margin: 1 0; }
+    MethodPane #refusal { margin-bottom: 1; display: none; }
+    MethodPane #method-knobs { height: auto; margin-bottom: 1; }
+    MethodPane #trainable { border-top: $edge $edge-blurred; }
+    MethodPane.-low #about { margin: 0; }
+    """
+
+    recipe: reactive[Recipe] = reactive(Recipe, init=False)
+    skeleton: reactive[Skeleton | None] = reactive(None, init=False)
+    model_note: reactive[str] = reactive("", init=False)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="method-scroll", can_focus=False):
+            yield MethodList()
+            yield Drawn(id="about")
+            yield Drawn(id="refusal")
+            yield Drawn(id="method-heading", classes="heading")
+            with Vertical(id="method-knobs"):
+                knobs = self._method_knobs()
+                if knobs:
+                    yield self._method_form(knobs)
+            yield Drawn(lambda _: Content("Training"), classes="heading")
+            yield KnobForm(_training(USED), self.recipe, id="training-knobs")
+        yield Drawn(id="trainable")
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def focus_first(self) -> None:
+        self.query_one(MethodList).focus()
+
+    # what comes down
+
+    async def watch_recipe(self, before: Recipe, now: Recipe) -> None:
+        if not self.is_mounted:
+            return
+        if before.method.name != now.method.name:
+            await self._change_form()
+        for form in self.query(KnobForm):
+            form.show(now)
+        self._show()
+
+    async def watch_skeleton(self) -> None:
+        if self.is_mounted:
+            await self._change_form()
+            self._show()
+
+    def watch_model_note(self) -> None:
+        if self.is_mounted:
+            self._show()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < 24, "-low")
+        self._show()
+
+    async def _change_form(self) -> None:
+        """The form of the chosen method, or of a model with other layers to name."""
+        place = self.query_one("#method-knobs")
+        await place.remove_children()
+        knobs = self._method_knobs()
+        if knobs:
+            await place.mount(self._method_form(knobs))
+
+    def _method_knobs(self) -> dict[str, Knob]:
+        return {f"method.{name}": knob for name, knob in knobs_of(self.recipe.method.facts.knobs).items()}
+
+    def _method_form(self, knobs: dict[str, Knob]) -> KnobForm:
+        names = [] if self.skeleton is None else dict.fromkeys(module.leaf for module in self.skeleton.linear_layers)
+        return KnobForm(knobs, self.recipe, self._reason_against, {"method.targets": [*PRESETS, *names]})
+
+    def _reason_against(self, recipe: Recipe) -> str | None:
+        """Why this model does not take these knobs."""
+        if self.skeleton is None:
+            return None
+        return recipe.method.facts.reason_against(self.skeleton, recipe.method.knobs)
+
+    def _show(self) -> None:
+        recipe, skeleton = self.recipe, self.skeleton
+        method = recipe.method.facts
+        methods = self.query_one(MethodList)
+        methods.styles.max_height = max(3, self.size.height // 5 + 1)
+        methods.show(recipe.method, skeleton)
+        self.query_one("#about", Drawn).show(_about(method))
+        heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
+        self.query_one("#method-heading", Drawn).show(heading)
+        room = max(1, min(7, self.size.height // 4 - 1))
+        self.query_one("#trainable", Drawn).show(lambda width: trainable(recipe, skeleton, room, width))
+        wrong = self._reason_against(recipe) or (self.model_note if skeleton is None else "")
+        refusal = self.query_one("#refusal", Drawn)
+        refusal.display = bool(wrong)
+        refusal.show(Content.styled(visible(wrong), "$text-error"))
+
+    # what the person does
+
+    def on_method_list_chosen(self, event: MethodList.Chosen) -> None:
+        event.stop()
+        if event.name != self.recipe.method.name:
+            self.post_message(RecipeEdited({"method.name": event.name}))
+
+    async def action_more(self) -> None:
+        """Show the less used training knobs, or hide them again."""
+        shown = self.query("#more-knobs")
+        if shown:
+            await shown.remove()
+            return
+        more = KnobForm(_training_rest(), self.recipe, id="more-knobs")
+        await self.query_one("#method-scroll").mount(more)
+        next(iter(more.rows.values())).field.focus()
+
+    def action_defaults(self) -> None:
+        """Every knob of the method and of training as it was in the beginning."""
+        method = {f"method.{name}": knob.default for name, knob in knobs_of(self.recipe.method.facts.knobs).items()}
+        training = {f"training.{name}": knob.default for name, knob in knobs_of(TrainingSection).items()}
+        self.post_message(RecipeEdited({**method, **training}))
+
+
+def _training(names: tuple[str, ...]) -> dict[str, Knob]:
+    every = knobs_of(TrainingSection)
+    return {f"training.{name}": every[name] for name in names}
+
+
+def _training_rest() -> dict[str, Knob]:
+    return {f"training.{name}": knob for name, knob in knobs_of(TrainingSection).items() if name not in USED}
+
+
+def _about(method: Method) -> Content:
+    return Content.assemble(method.what, "\n", (method.equation, "bold $accent"), "\n", (method.paper, "$quiet"))

@@ -1,0 +1,5 @@
+"""Monitor: how the followed run is going."""
+
+from workbench.app.panes.monitor.pane import MonitorPane
+
+__all__ = ["MonitorPane"]

@@ -1,0 +1,59 @@
+"""A widget that is drawn by a function of its width, and only when what it would draw has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.visual import visualize
+from textual.widget import Widget
+
+Draw = Callable[[int], Content]
+"""Gives the content for a width in cells."""
+
+
+class Drawn(Widget):
+    """Text of as many lines as it needs."""
+
+    DEFAULT_CSS = """
+    Drawn { height: auto; width: 1fr; }
+    """
+
+    def __init__(self, draw: Draw | None = None, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._draw = draw or _nothing
+        self._last: tuple[int, Content] | None = None
+
+    def show(self, draw: Draw | Content | str) -> None:
+        """Draw this from now on; text is never markup. Nothing is sent where it comes out the same."""
+        self._draw = draw if callable(draw) else _constant(draw)
+        if self._last is not None:
+            width, before = self._last
+            if self._draw(width) == before:
+                return
+        self.refresh(layout=True)
+
+    @property
+    def text(self) -> str:
+        """What is drawn, as plain text."""
+        return self._draw(self.content_size.width or 80).plain
+
+    def render(self) -> Content:
+        width = self.content_size.width
+        content = self._draw(width)
+        self._last = (width, content)
+        return content
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        content = self._draw(max(1, width))
+        return visualize(self, content).get_height({}, max(1, width)) if content else 0
+
+
+def _nothing(width: int) -> Content:  # noqa: ARG001
+    return Content("")
+
+
+def _constant(content: Content | str) -> Draw:
+    fixed = content if isinstance(content, Content) else Content(content)
+    return lambda width: fixed  # noqa: ARG005

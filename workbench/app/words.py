@@ -1,0 +1,50 @@
+"""Foreign text and names as the panes show them; figures come from `workbench.core.words`, as in every command."""
+
+from __future__ import annotations
+
+import math
+
+from workbench.app.glyphs import glyphs
+from workbench.core.words import visible_text
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """Foreign text with nothing in it that a terminal would obey: control characters are written out.
+
+    A new line becomes a mark, and with `lines` stays a new line after its mark; a tab becomes its mark and a space.
+    """
+    shown = visible_text(text, keep="\n\t")
+    if "\n" not in shown and "\t" not in shown:
+        return shown
+    marks = glyphs()
+    return shown.replace("\t", f"{marks.tab} ").replace("\n", marks.newline + ("\n" if lines else ""))
+
+
+def figure(value: float, digits: int = 4) -> str:
+    """A measured number with so many figures, small ones as people type them: 0.0123, 2e-4."""
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
+    text = f"{value:.{digits}g}"
+    if "e" not in text and value and abs(value) < 0.001:
+        text = f"{value:.{digits - 1}e}"
+    if "e" not in text:
+        return text
+    mantissa, _, exponent = text.partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(exponent)}"
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` characters, its middle left out where it is longer; ends are what tells paths apart."""
+    if len(text) <= width:
+        return text
+    if width <= 1:
+        return text[:width]
+    head = (width - 1) // 2
+    return text[:head] + glyphs().ellipsis + text[len(text) - (width - 1 - head) :]
+
+
+def base_name(path: str) -> str:
+    """The last part of a path or a Hub id, as models and data are called in one word."""
+    trimmed = path.rstrip("/\\")
+    return trimmed.replace("\\", "/").rpartition("/")[2] or trimmed

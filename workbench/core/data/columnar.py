@@ -1,0 +1,156 @@
+"""Rows of Parquet and Arrow files, read batch by batch through pyarrow."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import UserError
+
+Row = dict[str, Any]
+
+BATCH = 2048
+
+
+class TableRows(Sequence[Row]):
+    """The rows of an Arrow table, which may be a memory map of a file; each is made when it is asked for."""
+
+    def __init__(self, table: Any, path: Path) -> None:
+        self._table, self._path = table, path
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(map(str, self._table.column_names))
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            return _rows(self._table.slice(start, max(0, stop - start)), self._path)[::step]
+        number = index + len(self) if index < 0 else index
+        if not 0 <= number < len(self):
+            raise IndexError(index)
+        return _rows(self._table.slice(number, 1), self._path)[0]
+
+    def __iter__(self) -> Iterator[Row]:
+        for start in range(0, len(self), BATCH):
+            yield from _rows(self._table.slice(start, BATCH), self._path)
+
+
+class ParquetRows(Sequence[Row]):
+    """The rows of a Parquet file; at most one row group is held."""
+
+    def __init__(self, path: Path) -> None:
+        from pyarrow import parquet
+
+        self._path = path
+        with _told(path, "Parquet"):
+            self._file = parquet.ParquetFile(path, memory_map=True)
+            counts = [self._file.metadata.row_group(number).num_rows for number in range(self._file.num_row_groups)]
+            self.columns = tuple(map(str, self._file.schema_arrow.names))
+        self._ends = list(accumulate(counts))
+        self._held: tuple[int, Any] = (-1, None)
+        self._first: Any = None
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if stop <= BATCH and step > 0:
+                if self._first is None:
+                    with _told(self._path, "Parquet"):
+                        self._first = next(self._file.iter_batches(BATCH), None)
+                first = self._first
+                return [] if first is None else _rows(first.slice(start, max(0, stop - start)), self._path)[::step]
+            return [self[number] for number in range(start, stop, step)]
+        number = index + len(self) if index < 0 else index
+        if not 0 <= number < len(self):
+            raise IndexError(index)
+        group = bisect_right(self._ends, number)
+        if self._held[0] != group:
+            with _told(self._path, "Parquet"):
+                self._held = (group, self._file.read_row_group(group))
+        before = self._ends[group - 1] if group else 0
+        return _rows(self._held[1].slice(number - before, 1), self._path)[0]
+
+    def __iter__(self) -> Iterator[Row]:
+        with _told(self._path, "Parquet"):
+            for batch in self._file.iter_batches(BATCH):
+                yield from _rows(batch, self._path)
+
+
+def open_arrow(path: Path) -> TableRows:
+    """An Arrow file, or an Arrow stream as `datasets` saves it, by memory map."""
+    import pyarrow as arrow
+    from pyarrow import ipc
+
+    with _told(path, "Arrow"):
+        source = arrow.memory_map(str(path))
+        try:
+            table = ipc.open_file(source).read_all()
+        except arrow.ArrowInvalid:
+            source.seek(0)
+            table = ipc.open_stream(source).read_all()
+        table.validate()
+        return TableRows(table, path)
+
+
+def text_table(columns: Sequence[str], rows: Iterator[Sequence[str]], path: Path) -> TableRows:
+    """Rows of texts packed into an Arrow table, so that a million of them stay small."""
+    import pyarrow as arrow
+
+    names, repeated = list(dict.fromkeys(columns)), len(set(columns)) < len(columns)
+    batches: list[Any] = []
+    part: list[Sequence[str]] = []
+
+    def pack() -> None:
+        fields = list(zip(*part, strict=True))
+        if repeated:
+            fields = [fields[len(columns) - 1 - list(reversed(columns)).index(name)] for name in names]
+        batches.append(arrow.table({name: arrow.array(field, arrow.large_string())
+                                    for name, field in zip(names, fields, strict=True)}))  # fmt: skip
+        part.clear()
+
+    for row in rows:
+        part.append(row)
+        if len(part) == BATCH:
+            pack()
+    if part:
+        pack()
+    if not batches:
+        return TableRows(arrow.table({name: arrow.array([], arrow.large_string()) for name in names}), path)
+    return TableRows(arrow.concat_tables(batches), path)
+
+
+def _rows(part: Any, path: Path) -> list[Row]:
+    """A slice of a table as rows; a broken one is refused before it is read, for pyarrow would follow wild offsets."""
+    with _told(path, "columnar"):
+        part.validate(full=True)
+        found: list[Row] = part.to_pylist()
+    return found
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    import pyarrow as arrow
+
+    try:
+        yield
+    except (arrow.ArrowException, OSError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        suffix = f"{path.suffix} " if path.suffix else ""
+        raise UserError(
+            f"{path} is not a whole {suffix}file, though its name says so; copy it again.", f"{kind}: {error}"
+        ) from None
+
+
+Opener = Callable[[Path], Sequence[Row]]
+OPENERS: dict[str, Opener] = {".parquet": ParquetRows, ".arrow": open_arrow, ".feather": open_arrow}
+"""How each kind of columnar file is opened."""

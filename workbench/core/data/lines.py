@@ -1,0 +1,120 @@
+"""Rows of a file with one JSON object a line: read where they stand, by memory map, never all at once."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from workbench.core.errors import UserError
+
+Row = dict[str, Any]
+
+BAD_ROW = "\0bad row"
+"""The one key of a row that could not be read, where such rows are skipped; its value says why."""
+
+CHUNK = 1 << 22
+
+
+class LineRows(Sequence[Row]):
+    """The non-empty lines of a JSONL file as rows; eight bytes a row are held.
+
+    The index grows as rows are asked for, so that the first row of a huge file comes at once. UserError names the line
+    of a bad row, or the row says so itself with `skip_bad`.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path, skip_bad: bool = False) -> None:
+        self._path, self._skip = path, skip_bad
+        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._size = len(self._map)
+        self._next = 3 if self._map[:3] == b"\xef\xbb\xbf" else 0
+        self._starts = array("Q")
+
+    def _index(self, count: int | None = None) -> None:
+        """Find the starts of `count` rows, or of all."""
+        find, starts, size = self._map.find, self._starts, self._size
+        here = self._next
+        while here < size and (count is None or len(starts) < count):
+            end = find(b"\n", here)
+            if end < 0:
+                end = size
+            if self._map[here] > 32 or self._map[here:end].strip():
+                starts.append(here)
+            here = end + 1
+        self._next = here
+
+    def __len__(self) -> int:
+        self._index()
+        return len(self._starts)
+
+    def has(self, count: int) -> bool:
+        """Whether there are at least `count` rows; no more than that is read."""
+        self._index(count)
+        return len(self._starts) >= count
+
+    @property
+    def guess(self) -> int:
+        """About how many rows there are, from the mean length of those seen so far; exact once all are."""
+        if self._next >= self._size or not self._starts:
+            return len(self._starts)
+        return max(len(self._starts), round(len(self._starts) * self._size / max(1, self._next)))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            if index.stop is not None and index.stop >= 0 and (index.start or 0) >= 0:
+                self._index(index.stop)
+                return [self._read(at) for at in self._starts[index]]
+            self._index()
+            return [self._read(at) for at in self._starts[index]]
+        if index < 0:
+            index += len(self)
+        self._index(index + 1)
+        return self._read(self._starts[index])
+
+    def __iter__(self) -> Iterator[Row]:
+        number = 0
+        while self.has(number + 1):
+            self._index(number + 1024)
+            for at in self._starts[number : number + 1024]:
+                yield self._read(at)
+            number = min(len(self._starts), number + 1024)
+
+    def _read(self, at: int) -> Row:
+        end = self._map.find(b"\n", at)
+        line = self._map[at : self._size if end < 0 else end]
+        try:
+            value = json.loads(line.decode("utf-8"))
+            if type(value) is dict:
+                return value
+            why, details = f"a row is an object with named fields, and this is {kind_name(value)}", ""
+        except UnicodeDecodeError:
+            why, details = "it is not UTF-8 text; save the file as UTF-8", ""
+        except RecursionError:
+            why, details = "it is nested too deeply to be read", ""
+        except ValueError as error:
+            why, details = "it is not valid JSON; correct or remove it", str(error)
+        place = f"line {self._line(at):,}"
+        if self._skip:
+            return {BAD_ROW: f"{place} cannot be read"}
+        hint = ", or set data.on_bad_row to skip" if details else ""
+        raise UserError(f"{self._path}, {place}: {why}{hint}.", details)
+
+    def _line(self, at: int) -> int:
+        """The number of the line that begins at a byte, from 1."""
+        return 1 + sum(self._map[start : min(at, start + CHUNK)].count(b"\n") for start in range(0, at, CHUNK))
+
+
+def kind_name(value: Any) -> str:
+    """What a JSON value is, in words."""
+    names = {
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        dict: "an object",
+    }
+    return names.get(type(value), "nothing")

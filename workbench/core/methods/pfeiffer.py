@@ -1,0 +1,46 @@
+"""Pfeiffer's adapters: one bottleneck a block."""
+
+from __future__ import annotations
+
+from workbench.core.methods.bottleneck import (
+    BottleneckKnobs,
+    block_sites,
+    bottleneck_kept,
+    count_bottleneck,
+    refuse_bottleneck,
+)
+from workbench.core.methods.method import Count, Method
+from workbench.core.models.skeleton import Skeleton
+
+
+def _count(skeleton: Skeleton, knobs: BottleneckKnobs) -> Count:
+    return count_bottleneck(skeleton, knobs, block_sites(skeleton, knobs.layers))
+
+
+def _refuse(skeleton: Skeleton, knobs: BottleneckKnobs) -> str | None:
+    return refuse_bottleneck(skeleton, knobs, 1, "Pfeiffer's adapter", block_sites)
+
+
+def _kept(skeleton: Skeleton, knobs: BottleneckKnobs) -> float:
+    return bottleneck_kept(skeleton, knobs, block_sites(skeleton, knobs.layers))
+
+
+PFEIFFER = Method(
+    name="pfeiffer",
+    title="Adapters (Pfeiffer)",
+    what=(
+        "One small network stands at the end of every block, half of what Houlsby's adapters need. "
+        "It squeezes the block's output through a narrow bottleneck and adds the result to it. "
+        "Adapters of this shape can be combined by AdapterFusion."
+    ),
+    equation="h ← h + W_up·σ(W_down·h) at the end of each block,   W_up = 0 at the start",
+    paper="Pfeiffer et al., AdapterFusion: Non-Destructive Task Composition, 2021, arXiv 2005.00247",
+    knobs=BottleneckKnobs,
+    learning_rate=1e-3,
+    trains="one small network in every block",
+    merges=False,
+    shares_base=True,
+    counting=_count,
+    refusing=_refuse,
+    keeping=_kept,
+)

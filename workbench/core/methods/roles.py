@@ -1,0 +1,115 @@
+"""What a module does in a block, told from its name and shape; architectures name the same part differently."""
+
+from __future__ import annotations
+
+from workbench.core.errors import UserError
+from workbench.core.methods.targets import in_attention
+from workbench.core.models.skeleton import EMBEDDING, NORM, Module, Skeleton
+
+KEY_VALUE = {"k_proj", "v_proj", "key", "value", "c_attn", "query_key_value", "qkv_proj", "Wqkv"}
+"""Leaf names of key and value projections; fused ones hold the query too."""
+
+ATTENTION_OUTPUT = {"o_proj", "out_proj", "dense", "c_proj"}
+"""Leaf names of the projection behind the attention."""
+
+FEED_FORWARD_OUTPUT = {"down_proj", "c_proj", "fc2", "dense_4h_to_h", "fc_out", "w2"}
+"""Leaf names of the last projection of a feed-forward."""
+
+ALL = "all"
+
+
+def chosen_layers(skeleton: Skeleton, text: str) -> frozenset[int]:
+    """The blocks that `text` names: `all`, or numbers and ranges from 0 joined by commas, such as 0-3,7.
+
+    `last 4` and `first 4` count from an end. UserError where it is none of these, or names a block that is not there.
+    """
+    every = range(skeleton.layers)
+    words = text.strip().lower().split()
+    if words == [ALL]:
+        return frozenset(every)
+    if len(words) == 2 and words[0] in ("first", "last") and words[1].isdigit() and 0 < int(words[1]) <= len(every):
+        count = int(words[1])
+        return frozenset(every[:count] if words[0] == "first" else every[-count:])
+    found: set[int] = set()
+    try:
+        for part in text.split(","):
+            low, _, high = part.partition("-")
+            found.update(range(int(low), int(high or low) + 1))
+    except ValueError:
+        found = set()
+    if not found or not found <= set(every):
+        raise UserError(
+            f"method.layers cannot be {text!r}; it takes all, first 4, last 4, or numbers from 0 to "
+            f"{skeleton.layers - 1} such as 0-3,7."
+        )
+    return frozenset(found)
+
+
+def within(modules: tuple[Module, ...], skeleton: Skeleton, layers: str) -> tuple[Module, ...]:
+    """Those of `modules` that lie in the chosen blocks; with `all`, also those outside the blocks."""
+    if layers.strip().lower() == ALL:
+        return modules
+    wanted = chosen_layers(skeleton, layers)
+    return tuple(module for module in modules if module.layer in wanted)
+
+
+def lies_in_attention(module: Module) -> bool:
+    """Whether a module is part of an attention block, by the parts of its path."""
+    parents = module.name.split(".")[:-1]
+    return any("attn" in part.lower() or "attention" in part.lower() for part in parents)
+
+
+def key_values(skeleton: Skeleton) -> tuple[Module, ...]:
+    """Key and value projections, or the fused ones that hold them."""
+    return tuple(one for one in skeleton.linear_layers if one.leaf in KEY_VALUE and lies_in_attention(one))
+
+
+def attention_outputs(skeleton: Skeleton) -> tuple[Module, ...]:
+    """The projection behind each attention."""
+    return tuple(one for one in skeleton.linear_layers if one.leaf in ATTENTION_OUTPUT and lies_in_attention(one))
+
+
+def feed_forward_outputs(skeleton: Skeleton) -> tuple[Module, ...]:
+    """The last projection of each feed-forward."""
+    return tuple(
+        one
+        for one in skeleton.linear_layers
+        if one.leaf in FEED_FORWARD_OUTPUT and one.layer is not None and not lies_in_attention(one)
+    )
+
+
+def norms(skeleton: Skeleton) -> tuple[Module, ...]:
+    """LayerNorms, RMSNorms and their like that hold weights."""
+    return tuple(one for one in skeleton.modules if one.kind == NORM and one.size)
+
+
+def input_embedding(skeleton: Skeleton) -> Module:
+    """The embedding of tokens; UserError where the skeleton shows none."""
+    for module in skeleton.modules:
+        if module.kind == EMBEDDING and module.parameters and module.parameters[0][1][0] >= skeleton.vocabulary:
+            return module
+    raise UserError("This model shows no embedding of its tokens, so this method has nothing to start from.")
+
+
+def part_of(module: Module, skeleton: Skeleton) -> str:
+    """Which part of the model a module belongs to: embeddings, output, norms, attention, feed-forward, or other."""
+    if module.name == skeleton.output_layer:
+        return "output"
+    if module.kind == EMBEDDING:
+        return "embeddings"
+    if module.kind == NORM:
+        return "norms"
+    if lies_in_attention(module) or (module.is_linear and in_attention(module)):
+        return "attention"
+    return "feed-forward" if module.layer is not None else "other"
+
+
+def blocks(skeleton: Skeleton) -> tuple[tuple[int, str], ...]:
+    """Each block's number and full name, in order."""
+    found: dict[int, str] = {}
+    for module in skeleton.modules:
+        layer = module.layer
+        if layer is not None and layer not in found:
+            parts = module.name.split(".")
+            found[layer] = ".".join(parts[: parts.index(str(layer)) + 1])
+    return tuple(sorted(found.items()))

@@ -1,0 +1,85 @@
+"""Any kind of adapter that PEFT has, from its own config file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from peft import PeftConfig, PeftType, get_peft_model
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from transformers import PreTrainedModel
+
+from workbench.core.errors import UserError
+from workbench.core.methods.peft import config_file
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe
+from workbench.engine import tuners
+from workbench.engine.methods.prompted import as_prompted
+from workbench.engine.methods.switching import keeps_base
+
+INSTEAD = {
+    PeftType.ADALORA: "AdaLoRA must be told of every step; choose the method adalora, which does.",
+    PeftType.XLORA: "X-LoRA needs adapters that are trained already; train those first.",
+}
+"""Kinds that a config alone cannot train, and what to do."""
+
+assert tuners.OWN  # importing them is what makes our own kinds known to PEFT
+
+
+def peft_config_from(values: Mapping[str, Any]) -> PeftConfig:
+    """PEFT's config from the values of an adapter_config.json, made ready to train.
+
+    UserError where PEFT has no such kind or refuses a value, or where the kind would change the base itself.
+    """
+    kind = str(values.get("peft_type"))
+    if kind not in PEFT_TYPE_TO_CONFIG_MAPPING:
+        raise UserError(f"PEFT has no kind of adapter named {kind}; see that the file is one of this version's.")
+    if kind in INSTEAD:
+        raise UserError(INSTEAD[PeftType(kind)])
+    chosen = PEFT_TYPE_TO_CONFIG_MAPPING[kind]
+    known = {field.name for field in dataclasses.fields(chosen)}
+    fresh = {"peft_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
+    given = {name: value for name, value in values.items() if name in known - fresh}
+    given["task_type"] = "CAUSAL_LM"
+    try:
+        config = chosen(**given)
+    except (TypeError, ValueError, ImportError) as error:
+        raise UserError(f"PEFT refuses this config: {_first_line(error)}", str(error)) from error
+    if not keeps_base(config):
+        raise UserError(
+            "This config changes the base's own weights, so base and tuned could not be told apart; "
+            "set its bias to none and its init_lora_weights to true, or choose the method lora."
+        )
+    return config
+
+
+def wrap(model: Any, config: PeftConfig) -> Any:
+    """`model` with that adapter on it; UserError with PEFT's own reason where it does not fit."""
+    try:
+        built = as_prompted(get_peft_model(model, config))
+    except Exception as error:  # every kind has its own way to say no
+        raise UserError(
+            f"{_word(config)} does not fit this model: {_first_line(error)}", f"{type(error).__name__}: {error}"
+        ) from error
+    if not any(parameter.requires_grad for parameter in built.parameters()):
+        raise UserError(f"{_word(config)} finds nothing to train on this model; choose other target_modules.")
+    return built
+
+
+def build_peft(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:  # noqa: ARG001
+    """The model with the adapter that `method.config` describes, and the base frozen."""
+    values = json.loads(config_file(recipe.method.knobs["config"]).read_text("utf-8"))
+    return wrap(model, peft_config_from(values))
+
+
+def _word(config: PeftConfig) -> str:
+    kind = config.peft_type
+    return str(kind.value if isinstance(kind, PeftType) else kind)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0][:200].rstrip(".") if text else type(error).__name__
+    return f"{line}."

@@ -1,0 +1,72 @@
+"""Bottleneck adapters and AdapterFusion on a real model, by our own tuner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from peft import PeftModel, get_peft_model
+from transformers import PreTrainedModel
+
+from workbench.core.methods.bottleneck import (
+    BottleneckKnobs,
+    block_sites,
+    bottleneck_size,
+    feed_forward_sites,
+    houlsby_sites,
+)
+from workbench.core.methods.fusion import adapter_folder, read_sources
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe
+from workbench.engine.tuners import BottleneckConfig
+
+SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
+    "houlsby": houlsby_sites,
+    "pfeiffer": block_sites,
+    "parallel": feed_forward_sites,
+}
+"""Where each kind's adapters stand."""
+
+
+def build_bottleneck(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
+    """The model with a bottleneck adapter at each of the method's places, and the base frozen."""
+    knobs = BottleneckKnobs(**recipe.method.knobs)
+    config = BottleneckConfig(
+        placement=recipe.method.name,
+        width=skeleton.hidden_size,
+        bottleneck_size=bottleneck_size(skeleton.hidden_size, knobs.reduction),
+        non_linearity=knobs.non_linearity,
+        scale=knobs.scale,
+        dropout=knobs.dropout,
+        target_modules=list(SITES[recipe.method.name](skeleton, knobs.layers)),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def source_name(number: int) -> str:
+    """The name in the fused model of the adapter with that number."""
+    return f"source_{number}"
+
+
+def build_fusion(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
+    """The model with the adapters of `method.adapters`, frozen, and a trained attention over them."""
+    from workbench.engine.methods.stored import load_checked
+
+    paths = [str(path) for path in recipe.method.knobs["adapters"]]
+    sources = read_sources(paths)
+    names = [source_name(number) for number in range(1, len(paths) + 1)]
+    fused: PeftModel | None = None
+    for name, path in zip(names, paths, strict=True):
+        fused = load_checked(model if fused is None else fused, adapter_folder(path), name)
+    assert fused is not None
+    config = BottleneckConfig(
+        placement=sources[0]["placement"],
+        width=skeleton.hidden_size,
+        target_modules=list(sources[0]["target_modules"]),
+        fuse=names,
+        task_type="CAUSAL_LM",
+    )
+    fused.add_adapter("default", config)
+    fused.set_adapter("default")
+    return fused

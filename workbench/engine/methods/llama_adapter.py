@@ -1,0 +1,30 @@
+"""LLaMA-Adapter on a real model, by PEFT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peft import AdaptionPromptConfig, get_peft_model
+from peft.tuners.adaption_prompt.config import TRANSFORMERS_MODEL_CONFIG
+from transformers import PreTrainedModel
+
+from workbench.core.methods.llama_adapter import LlamaAdapterKnobs, adapted_layers
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe
+
+ADAPTED = {"qwen2": "llama"}
+"""Model types that PEFT does not list, whose attention is another's: Qwen2's is Llama's with biases."""
+
+for _new, _known in ADAPTED.items():
+    TRANSFORMERS_MODEL_CONFIG.setdefault(_new, TRANSFORMERS_MODEL_CONFIG[_known])
+
+
+def build_llama_adapter(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
+    """The model with gated vectors in the attention of its topmost layers, and the base frozen."""
+    knobs = LlamaAdapterKnobs(**recipe.method.knobs)
+    config = AdaptionPromptConfig(
+        adapter_len=knobs.length,
+        adapter_layers=adapted_layers(skeleton, knobs),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)

@@ -1,0 +1,82 @@
+"""Prompt tuning, prefix tuning and P-tuning on a real model, by PEFT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from transformers import PreTrainedModel
+
+from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.errors import UserError
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe
+from workbench.engine.methods.prompted import as_prompted
+
+
+def build_prompt(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
+    """The model with trained vectors before every text, and the base frozen."""
+    knobs = recipe.method.knobs
+    count = knobs["virtual_tokens"]
+    start = (
+        None if knobs["start"] == "random" else _starting_tokens(model, knobs["start"], knobs["text"], count, skeleton)
+    )
+    config = PromptTuningConfig(
+        num_virtual_tokens=count,
+        token_dim=skeleton.hidden_size,
+        num_layers=skeleton.layers,
+        num_attention_heads=skeleton.heads,
+        num_transformer_submodules=1,
+        task_type="CAUSAL_LM",
+    )
+    built = as_prompted(get_peft_model(model, config))
+    if start is not None:
+        with torch.no_grad():
+            embedding = built.prompt_encoder["default"].embedding.weight
+            embedding.copy_(built.word_embeddings(start.to(built.device)).to(embedding.dtype))
+    return built
+
+
+def _starting_tokens(model: PreTrainedModel, start: str, text: str, count: int, skeleton: Skeleton) -> torch.Tensor:
+    """Tokens of the vocabulary by chance, or those of `text`, repeated or cut to `count`."""
+    if start == "vocabulary":
+        return torch.randint(skeleton.vocabulary, (count,))
+    folder = Path(str(model.config._name_or_path))
+    ids = list(open_tokenizer(folder).encode(text)[0])
+    if not ids:
+        raise UserError("method.text gives no tokens; write a few words that describe the task.")
+    return torch.tensor((ids * (count // len(ids) + 1))[:count])
+
+
+def build_prefix(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
+    """The model with trained keys and values before every text, and the base frozen."""
+    knobs = recipe.method.knobs
+    config = PrefixTuningConfig(
+        num_virtual_tokens=knobs["virtual_tokens"],
+        prefix_projection=knobs["projection"],
+        encoder_hidden_size=knobs["projection_size"],
+        token_dim=skeleton.hidden_size,
+        num_layers=skeleton.layers,
+        num_attention_heads=skeleton.heads,
+        num_transformer_submodules=1,
+        task_type="CAUSAL_LM",
+    )
+    return as_prompted(get_peft_model(model, config))
+
+
+def build_p_tuning(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
+    """The model with vectors before every text that a small network makes, and the base frozen."""
+    knobs = recipe.method.knobs
+    config = PromptEncoderConfig(
+        num_virtual_tokens=knobs["virtual_tokens"],
+        encoder_reparameterization_type=knobs["encoder"].upper(),
+        encoder_hidden_size=knobs["encoder_size"],
+        token_dim=skeleton.hidden_size,
+        num_layers=skeleton.layers,
+        num_attention_heads=skeleton.heads,
+        num_transformer_submodules=1,
+        task_type="CAUSAL_LM",
+    )
+    return as_prompted(get_peft_model(model, config))
