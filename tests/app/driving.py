@@ -28,7 +28,7 @@ async def opened(
     """The app, open and past its first screen; with `read`, its model and data are known."""
     app = WorkbenchApp(workspace, recipe)
     async with app.run_test(size=size, notifications=True) as pilot:
-        await wait_for(lambda: bool(app.built), 30)
+        await wait_for(lambda: bool(app.pane), 30)
         if read:
             await wait_for(lambda: app.estimate is not None and app.data_state.report is not None, 60)
             await pilot.pause()

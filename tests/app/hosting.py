@@ -131,4 +131,3 @@ def make_run(workspace, name="brave-otter", state="running", step=60, steps=100,
 def lines_with(app, text):
     """The lines of the screen that hold a text."""
     return [line for line in screen_text(app).splitlines() if text in line]
-

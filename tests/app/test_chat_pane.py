@@ -5,9 +5,9 @@ import os
 import signal
 
 import pytest
-from conftest import wait_for
 from hosting import Host, lines_with, make_run, screen_text
 from textual.widgets import Input
+from waiting import wait_for
 
 from workbench.app.panes.chat import ChatPane
 from workbench.app.panes.chat.exchange import DONE, Exchange, count_right
@@ -44,7 +44,10 @@ class CueHelper:
             return {"sides": ["base", "tuned"], "shares_base": True, "seconds": 0.1}
         if do == "rows":
             assert arguments["held_out"] is True
-            return {"rows": self.rows[arguments["start"] : arguments["start"] + arguments["count"]], "total": len(self.rows)}
+            return {
+                "rows": self.rows[arguments["start"] : arguments["start"] + arguments["count"]],
+                "total": len(self.rows),
+            }
         sides = arguments["sides"]
         on_event({"event": "prompt", "text": "<|user|> \x1b[31mhi\n<|assistant|>", "ids": [5, 6, 7]})
         for side in sides:
@@ -222,7 +225,7 @@ async def test_the_sampler_is_set_in_its_fields_and_nonsense_is_refused_in_a_sen
         app.pane.focus_first()
         await wait_for(lambda: top_p.value == "0.9" and not lines_with(app, "top-p cannot"))
         await write(pilot, "hello")
-        await wait_for(lambda: helper.chats())
+        await wait_for(helper.chats)
         chat = helper.chats()[0]
         assert (chat["temperature"], chat["top_p"], chat["max_new_tokens"], chat["seed"]) == (0.7, 0.9, 12, 3)
 
@@ -330,7 +333,11 @@ async def test_a_recipe_that_holds_out_nothing_says_so(workspace):
     app = with_run(workspace, CueHelper(rows=[]))
     async with app.run_test(size=WIDE) as pilot:
         await pilot.press("ctrl+n")
-        await wait_for(lambda: app.sentences() == ["This recipe holds out no rows (data.held_out is 0); type a prompt of your own."])
+        await wait_for(
+            lambda: (
+                app.sentences() == ["This recipe holds out no rows (data.held_out is 0); type a prompt of your own."]
+            )
+        )
 
 
 def test_a_question_is_everything_before_the_last_answer():
@@ -364,7 +371,9 @@ async def test_the_real_base_model_continues_bare_text_and_survives_the_helpers_
             await wait_for(lambda: lines_with(app, "Lima"))
             await pilot.press("ctrl+l")
             before = helper.pid
+            os.kill(before, signal.SIGSTOP)  # so that it cannot have answered before it dies
             await write(pilot, "Say a lot")
+            await wait_for(lambda: lines_with(app, "loading") and lines_with(app, "waiting"))
             os.kill(before, signal.SIGKILL)
             await wait_for(lambda: lines_with(app, "The helper process stopped"), 30)
             await pilot.press("ctrl+g")

@@ -70,7 +70,7 @@ async def test_a_later_start_opens_the_last_recipe_and_no_welcome(workspace):
 async def test_a_last_recipe_that_cannot_be_read_is_said_and_a_new_one_is_opened(workspace):
     workspace.last_recipe.write_text("method: {name: lora, ranc: 8}\n", encoding="utf-8")
     async with opened(workspace, read=False) as (app, _):
-        await wait_for(lambda: "method.ranc is not a key" in screen_text(app))
+        await wait_for(lambda: "method.ranc" in screen_text(app))
         assert app.recipe.method.knobs["rank"] == 8
 
 
@@ -78,7 +78,7 @@ async def test_wrong_paths_in_the_form_are_said_at_once_and_nothing_is_opened(wo
     (tmp_path / "empty").mkdir()
     async with opened(workspace, story()) as (app, pilot):
         before = app.recipe
-        await press(pilot, "o")
+        await press(pilot, "w")
         await wait_for(lambda: isinstance(app.screen, Opening))
         app.screen.query_one("#model", Input).value = str(tmp_path / "empty")
         app.screen.query_one("#data", Input).value = "no-such-file.json"
@@ -97,7 +97,7 @@ async def test_ones_own_data_is_opened_from_the_form_by_keyboard(workspace, tmp_
     file = tmp_path / "pairs.jsonl"
     file.write_text('{"question": "Two and two?", "answer": "Four."}\n{"question": "Up?", "answer": "Down."}\n')
     async with opened(workspace, story(data={"source": "capitals", "held_out": 0.2})) as (app, pilot):
-        await press(pilot, "o")
+        await press(pilot, "w")
         await wait_for(lambda: isinstance(app.screen, Opening))
         await press(pilot, "enter")
         assert app.focused is not None and app.focused.id == "data"
@@ -118,10 +118,9 @@ async def test_the_number_keys_and_the_function_keys_open_every_pane(workspace, 
         for number, name in enumerate(PANES, 1):
             await press(pilot, str(number))
             await wait_for(lambda name=name: app.pane == name and app.built[name].display)
-            await press(pilot, "f2")
-            await wait_for(lambda: app.pane == "data")
-            await press(pilot, f"f{number + 1}")
-            await wait_for(lambda name=name: app.pane == name and app.built[name].display)
+            for key, there in (("f2", "data"), (f"f{number + 1}", name), ("f2", "data")):
+                await press(pilot, key)
+                await wait_for(lambda there=there: app.pane == there and app.built[there].display)
 
 
 async def test_a_click_on_a_tab_opens_its_pane_and_every_tab_is_whole_at_60_columns(workspace):
@@ -223,7 +222,7 @@ async def test_a_terminal_that_is_too_small_is_told_what_is_needed_and_comes_bac
 
 async def test_a_dialog_survives_a_terminal_that_gets_too_small(workspace):
     async with opened(workspace, story(), (80, 24)) as (app, pilot):
-        await press(pilot, "o")
+        await press(pilot, "w")
         await wait_for(lambda: isinstance(app.screen, Opening))
         await pilot.resize_terminal(40, 10)
         await wait_for(lambda: isinstance(app.screen, TooSmall))
@@ -295,11 +294,11 @@ async def test_the_theme_is_remembered(workspace):
 # one table of actions
 
 
-def test_no_key_of_the_table_means_two_things_in_one_place():
-    everywhere = [key for action in ACTIONS["app"] for key in action.keys]
+def test_no_pane_takes_a_key_that_means_something_everywhere():
+    everywhere = {key for action in ACTIONS["app"] for key in action.keys} - {"escape"}  # a pane may lead back itself
+    assert sum(len(action.keys) for action in ACTIONS["app"]) == len(everywhere) + 1
     for place in PANES:
-        keys = everywhere + [key for action in ACTIONS[place] for key in action.keys]
-        assert len(keys) == len(set(keys)), f"in {place}: {sorted(key for key in keys if keys.count(key) > 1)}"
+        assert not everywhere & {key for action in ACTIONS[place] for key in action.keys}, place
 
 
 @pytest.mark.parametrize("place", ["app", "data", "method", "memory"])
@@ -480,7 +479,7 @@ async def test_a_runs_folder_that_has_gone_is_said_in_a_sentence_and_the_app_goe
     async with opened(workspace, story()) as (app, pilot):
         workspace.runs.rmdir()
         await press(pilot, "s")
-        await wait_for(lambda: "The run cannot be" in screen_text(app))
+        await wait_for(lambda: "The run cannot be started" in screen_text(app))
         assert app.pane == "data"
 
 

@@ -5,8 +5,8 @@ import math
 import re
 
 import pytest
-from conftest import wait_for
 from hosting import Host, lines_with, make_run, screen_text
+from waiting import wait_for
 
 from workbench.app.panes.learn import LearnPane
 from workbench.app.panes.learn.pane import key_figures
@@ -38,7 +38,12 @@ def test_every_place_in_every_lesson_is_filled_and_every_figure_is_used(tiny):
         text = fill_lesson(lesson.text, figures)
         assert "{{" not in text and "–" not in text and lesson.title
         used |= placeholders(lesson.text)
-    assert {name for name in figures if not name.startswith("key:")} - used <= {"data", "hidden_size", "linear_layers", "model_type"}
+    assert {name for name in figures if not name.startswith("key:")} - used <= {
+        "data",
+        "hidden_size",
+        "linear_layers",
+        "model_type",
+    }
 
 
 def test_every_lesson_says_what_to_try_with_a_key_of_the_app():
@@ -100,7 +105,9 @@ async def test_moving_through_the_list_shows_each_lesson_with_the_models_figures
         await wait_for(lambda: lines_with(app, "Your model tiny has 1,197,184 parameters"))
         for lesson in load_lessons()[1:]:
             await pilot.press("down")
-            await wait_for(lambda lesson=lesson: len(lines_with(app, lesson.title)) >= 2 or lines_with(app, f"   {lesson.title}"))
+            await wait_for(
+                lambda lesson=lesson: len(lines_with(app, lesson.title)) >= 2 or lines_with(app, f"   {lesson.title}")
+            )
         assert lines_with(app, "Words")
 
 

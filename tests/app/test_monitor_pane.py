@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from conftest import wait_for
 from hosting import Host, lines_with, make_run, screen_text, start_events, step_events, write_status
+from waiting import wait_for
 
 from workbench.app.charts.chart import Chart
 from workbench.app.charts.drawing import Curve, draw_chart
@@ -12,8 +12,8 @@ from workbench.app.charts.lines import Lines
 from workbench.app.charts.ticks import tick_labels, value_ticks
 from workbench.app.messages import ChatRequested, ControlRequested, StartRequested
 from workbench.app.panes.monitor import MonitorPane
+from workbench.app.panes.monitor.curves import right_edge
 from workbench.app.panes.monitor.log_tail import tail_lines
-from workbench.app.panes.monitor.pane import _right_edge
 from workbench.app.screens.question import Question
 from workbench.core.runs.events import EventReader, EventWriter
 from workbench.core.runs.series import Series
@@ -32,7 +32,9 @@ def show(pane, folder):
 async def shown(workspace, pilot, **run):
     folder = make_run(workspace, **run)
     show(pilot.app.pane, folder)
-    await wait_for(lambda: folder.name in screen_text(pilot.app) or run.get("state", "running") in screen_text(pilot.app))
+    await wait_for(
+        lambda: folder.name in screen_text(pilot.app) or run.get("state", "running") in screen_text(pilot.app)
+    )
     return folder
 
 
@@ -97,7 +99,10 @@ async def test_sample_answers_are_marked_and_are_never_markup_or_escapes(workspa
         ("finished", "Press 5 to talk to it."),
         ("stopped", "p resumes it from step 50. Press 5 to talk to what it has learned so far."),
         ("lost", "Its process ended without a word; p resumes it from step 50."),
-        ("failed", "The loss is not a number; lower training.learning_rate. l shows its log; p resumes it from step 50."),
+        (
+            "failed",
+            "The loss is not a number; lower training.learning_rate. l shows its log; p resumes it from step 50.",
+        ),
     ],
 )
 @pytest.mark.parametrize("size", [USUAL, SMALL])
@@ -235,7 +240,7 @@ async def test_a_resumed_run_goes_back_to_its_checkpoint_and_on_from_there(works
 
 async def test_it_says_that_the_trainer_is_starting_until_the_first_event(workspace):
     app = Host(MonitorPane())
-    async with app.run_test(size=USUAL) as pilot:
+    async with app.run_test(size=USUAL):
         folder = make_run(workspace, state="queued", step=0)
         folder.events.unlink()
         show(app.pane, folder)
@@ -269,7 +274,9 @@ async def test_a_redraw_sends_only_the_pieces_of_lines_that_changed(workspace, m
         folder = await shown(workspace, pilot)
         sent = []
         refresh = Lines.refresh
-        monkeypatch.setattr(Lines, "refresh", lambda line, *regions, **more: sent.extend(regions) or refresh(line, *regions, **more))
+        monkeypatch.setattr(
+            Lines, "refresh", lambda line, *regions, **more: sent.extend(regions) or refresh(line, *regions, **more)
+        )
         writer = EventWriter(folder.events)
         step_events(writer, 61, 61)
         show(app.pane, folder)
@@ -311,7 +318,7 @@ def test_the_extremes_of_a_long_noisy_series_are_on_the_chart():
     for step in range(1, 20_001):
         series = series.with_point(step, 100.0 if step == 7_777 else 1.0)
     lines = draw_chart([Curve("", series)], 60, 12)
-    assert any(0x2800 < ord(letter) for letter in lines[2].plain if letter not in "│┤")
+    assert any(ord(letter) > 0x2800 for letter in lines[2].plain if letter not in "│┤")
 
 
 def test_ticks_enclose_the_values_and_are_told_apart():
@@ -321,8 +328,8 @@ def test_ticks_enclose_the_values_and_are_told_apart():
         assert len(set(tick_labels(ticks))) == len(ticks)
 
 
-def test_the_right_edge_stays_while_the_curve_fills_half_of_the_chart():
-    edges = {step: _right_edge(RunView(step=step, steps=1000)) for step in range(1, 1001)}
+def test_theright_edge_stays_while_the_curve_fills_half_of_the_chart():
+    edges = {step: right_edge(RunView(step=step, steps=1000)) for step in range(1, 1001)}
     assert all(edge >= step for step, edge in edges.items())
     assert len(set(edges.values())) <= 7
     assert edges[600] == 1000

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from conftest import wait_for
 from hosting import Host, lines_with, make_run, screen_text
+from waiting import wait_for
 
 from workbench.app.messages import ChatRequested, ControlRequested, RecipeOpened, RunChosen
 from workbench.app.panes.runs import RunsPane
@@ -60,7 +60,9 @@ async def test_a_finished_run_shows_its_facts_and_a_lost_one_what_its_events_tel
     app = with_runs(workspace, ("done", "finished"), ("gone", "lost"))
     async with app.run_test(size=(160, 30)):
         await wait_for(lambda: lines_with(app, "0.5000") and lines_with(app, "0.7500"))
-        assert all(part in lines_with(app, "done")[0] for part in ("LoRA r=8", "6.3445", "0.5000", "90.0%", "today", "78,848"))
+        assert all(
+            part in lines_with(app, "done")[0] for part in ("LoRA r=8", "6.3445", "0.5000", "90.0%", "today", "78,848")
+        )
         assert all(part in lines_with(app, "gone")[0] for part in ("60 of 100", "6.3445", "0.7500", "50.0%"))
 
 
@@ -92,6 +94,8 @@ async def test_marked_runs_are_compared_in_a_table_and_a_chart(workspace):
         assert lines_with(app, "three is still running.")
         await pilot.press("v")
         await wait_for(lambda: lines_with(app, "Training loss"))
+        await pilot.press("g")
+        await wait_for(lambda: lines_with(app, "Training loss, log scale"))
         await pilot.press("escape")
         await wait_for(lambda: "one" in cursor_line(app))
 
@@ -114,7 +118,9 @@ async def test_a_chat_needs_a_result(workspace):
     async with app.run_test(size=USUAL) as pilot:
         await wait_for(lambda: "two" in cursor_line(app))
         await pilot.press("c")
-        await wait_for(lambda: app.sentences() == ["two has no tuned model to talk to; it writes one when it stops or finishes."])
+        await wait_for(
+            lambda: app.sentences() == ["two has no tuned model to talk to; it writes one when it stops or finishes."]
+        )
         await pilot.press("down", "c")
         await wait_for(lambda: [message.folder.name for message in app.messages(ChatRequested)] == ["one"])
 
@@ -125,7 +131,10 @@ async def test_its_recipe_becomes_the_current_one(workspace):
         await wait_for(lambda: "one" in cursor_line(app))
         await pilot.press("o")
         await wait_for(
-            lambda: [message.path for message in app.messages(RecipeOpened)] == [str(workspace.runs / "one" / "recipe.yaml")]
+            lambda: (
+                [message.path for message in app.messages(RecipeOpened)]
+                == [str(workspace.runs / "one" / "recipe.yaml")]
+            )
         )
 
 
@@ -212,7 +221,9 @@ async def test_five_hundred_runs_are_listed_and_moved_through_at_once(workspace)
     async with app.run_test(size=USUAL) as pilot:
         await wait_for(lambda: cursor_line(app))
         await pilot.press("end")
-        await wait_for(lambda: lines_with(app, cursor_line(app)) and app.pane.query_one("#runs-table").scroll_offset.y > 400)
+        await wait_for(
+            lambda: lines_with(app, cursor_line(app)) and app.pane.query_one("#runs-table").scroll_offset.y > 400
+        )
         start = time.perf_counter()
         for _ in range(20):
             await pilot.press("up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -316,7 +317,10 @@ def hub(tmp_path, monkeypatch):
 
 def test_a_hub_model_is_fetched_once_without_pickles_or_code(hub, workspace, tmp_path):
     section = ModelSection("lab/tiny")
-    folder = prepare_model(section, workspace, quietly)
+    told = []
+    hub.setattr("workbench.engine.hub.INTERVAL", 0.0)
+    folder = prepare_model(section, workspace, told.append)
+    assert any(re.fullmatch(r"Fetching lab/tiny from the Hub: .* of .*", text) for text in told)
     assert torch.equal(prepared_logits(folder), logits(load_tiny()))
     fetched = {Path(path).name for path in FakeHub.asked if "/resolve/" in path}
     assert fetched == set(FakeHub.files)
@@ -349,3 +353,19 @@ def test_without_a_connection_an_unknown_hub_model_is_refused(hub, workspace):
     hub.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="not in the Hub's cache on this machine, and the Hub cannot be reached"):
         prepare_model(ModelSection("lab/tiny"), workspace, quietly)
+
+
+def test_a_cancelled_preparation_leaves_nothing_half_made(hub, workspace):
+    class Cancelled(BaseException):
+        pass
+
+    hub.setattr("workbench.engine.hub.INTERVAL", 0.0)
+
+    def cancel(text):
+        if " of " in text:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        prepare_model(ModelSection("lab/tiny"), workspace, cancel)
+    assert names_in(workspace.cache / "models") == []
+    assert ready_folder(ModelSection("lab/tiny"), workspace) is None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 from torch import nn
@@ -14,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from workbench.core.errors import UserError
 from workbench.core.models.skeleton import CONV1D, EMBEDDING, NORM, skeleton_from_json
 from workbench.core.places import tiny_folder
-from workbench.engine.skeletons import build_skeleton
+from workbench.engine.skeletons import build_skeleton, main
 
 SMALL = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 
@@ -123,20 +121,16 @@ def test_the_shipped_skeleton_is_the_one_that_is_built():
     assert skeleton_from_json(shipped) == built
 
 
-def test_the_command_writes_the_skeleton_and_refuses_other_folders(tmp_path):
-    def run(folder):
-        command = [sys.executable, "-m", "workbench.engine.skeletons", str(folder)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
+def test_the_command_writes_the_skeleton_and_refuses_other_folders(tmp_path, capsys):
     config_of("qwen2").save_pretrained(tmp_path)
-    done = run(tmp_path)
-    assert done.returncode == 0
+    assert main([str(tmp_path)]) == 0
     assert skeleton_from_json(json.loads((tmp_path / "skeleton.json").read_text())) == build_skeleton(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
-    refused = run(tmp_path)
-    assert refused.returncode == 2
-    assert "Traceback" not in refused.stderr
-    assert "cannot read" in refused.stderr
+    assert main([str(tmp_path)]) == 2
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert "cannot read" in said
 
 
 def test_a_model_that_is_no_language_model_is_refused_in_a_sentence():

@@ -11,7 +11,7 @@ import pytest
 import torch
 from train_processes import Trainers, events_of, new_run
 
-from workbench.core.data.dataset import PreparedData, prepare_data
+from workbench.core.data.dataset import PreparedData, prepare_data, row_shape
 from workbench.core.memory.device import cpu_device
 from workbench.core.memory.estimate import estimate_memory
 from workbench.core.places import tiny_folder
@@ -39,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, pairs: Path, trainers: Tr
                 runs,
                 method,
                 data={"source": str(pairs), "held_out": 0.25, "max_length": 128},
-                method={"name": method},
+                method={"name": "lora", "dropout": 0.1} if method == "lora" else {"name": method},
                 training={
                     "steps": 25, "micro_batch": 3, "effective_batch": 6, "evaluate_every": 10,
                     "learning_rate": 0.003 if method == "lora" else 0.001,
@@ -134,7 +134,8 @@ def test_a_fully_tuned_model_is_a_whole_folder(finished: Callable[[str], RunFold
 def test_the_facts_are_complete_and_agree_with_the_formulas(method: str, finished: Callable[[str], RunFolder]) -> None:
     folder = finished(method)
     facts, recipe = read_facts(folder), load_recipe(folder.recipe)
-    estimate = estimate_memory(recipe, build_skeleton(tiny_folder()), cpu_device())
+    shape = row_shape(data_of(folder).report)
+    estimate = estimate_memory(recipe, build_skeleton(tiny_folder()), cpu_device(), shape)
     assert set(facts) >= FACTS
     assert None not in facts.values()
     assert facts["state"] == "finished"

@@ -163,6 +163,15 @@ def test_only_the_newest_checkpoints_are_kept(make_run: Callable[..., RunFolder]
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["step-10", "step-6", "step-8"]
 
 
+def test_evaluations_and_checkpoints_disturb_no_loss(
+    make_run: Callable[..., RunFolder], trainers: Trainers, undisturbed: Callable[..., RunFolder]
+) -> None:
+    busy = make_run("busy", evaluate_every=1, checkpoint_every=1, score_rows=0)
+    trainers.finish(busy)
+    assert len(events_of(busy, "eval")) == STEPS + 1
+    assert losses_of(busy) == losses_of(undisturbed())
+
+
 def test_a_stopped_run_keeps_its_adapter_and_resumes_with_the_same_losses(
     make_run: Callable[..., RunFolder], trainers: Trainers, undisturbed: Callable[..., RunFolder]
 ) -> None:

@@ -62,8 +62,11 @@ def doubts(estimate: Estimate | None, runs: tuple[RunSummary, ...]) -> list[Doub
 
 def start_run(recipe: Recipe, workspace: Workspace) -> tuple[RunFolder, subprocess.Popen[bytes]]:
     """A new run of the recipe, on its way in a process of its own. UserError where it cannot be written or started."""
-    folder = create_run(recipe, workspace)
     try:
+        folder = create_run(recipe, workspace)
         return folder, launch_run(folder)
     except OSError as error:
-        raise UserError(f"The run {folder.name} could not be started ({error.strerror or error}).") from None
+        raise UserError(
+            f"The run cannot be started in {workspace.runs} ({error.strerror or error}); check that the folder is there "
+            "and has room."
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -52,6 +53,7 @@ class WorkbenchApp(RunDesk):
         """Panes by name, as far as they have been shown."""
         self._given = recipe
         self._been: list[str] = []
+        self._building = asyncio.Lock()
         for theme in THEMES.values():
             self.register_theme(theme)
         liked = load_preferences(workspace).get("theme")
@@ -94,12 +96,10 @@ class WorkbenchApp(RunDesk):
 
     async def show_pane(self, name: str) -> None:
         """Show a pane, built now if it has not been shown before, and give it the focus."""
-        if name not in self.built:
-            await self._build(name)
-        if self.is_wide and name in SIDE_BY_SIDE:
-            for other in SIDE_BY_SIDE:
-                if other not in self.built:
-                    await self._build(other)
+        async with self._building:  # a key may ask for a pane while the first one is being built
+            for needed in (name, *SIDE_BY_SIDE) if self.is_wide and name in SIDE_BY_SIDE else (name,):
+                if needed not in self.built:
+                    await self._build(needed)
         if self.pane and self.pane != name:
             self._been = [*self._been[-20:], self.pane]
         self.pane = name
@@ -113,11 +113,11 @@ class WorkbenchApp(RunDesk):
         pane.border_subtitle = PANE_NEXT.get(name, "")
         pane.display = False
         hand_down_once(self, pane)
-        self.built[name] = pane
         order = list(PANES)
         after = next((self.built[other] for other in order[order.index(name) + 1 :] if other in self.built), None)
         await self.query_one("#panes").mount(pane, before=after)
         keep_handing_down(self, pane)
+        self.built[name] = pane
 
     @property
     def is_wide(self) -> bool:
@@ -152,8 +152,12 @@ class WorkbenchApp(RunDesk):
     async def on_pane_tabs_chosen(self, event: PaneTabs.Chosen) -> None:
         await self.show_pane(event.pane)
 
-    async def on_resize(self, event: events.Resize) -> None:
-        self._check_size(event.size)
+    def on_resize(self) -> None:
+        self.call_next(self._resized)
+
+    async def _resized(self) -> None:
+        """Arrange anew for the size that the terminal has now."""
+        self._check_size(self.size)
         if self.pane in SIDE_BY_SIDE and self.is_wide and not all(name in self.built for name in SIDE_BY_SIDE):
             await self.show_pane(self.pane)
         elif self.built:

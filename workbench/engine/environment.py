@@ -54,6 +54,7 @@ def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = Tr
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a bar in a log file is a line of thousands of characters
     if threads is not None or "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = str(threads or physical_cores())
     unused = ["datasets", "sklearn"] if with_bitsandbytes else ["datasets", "sklearn", "bitsandbytes"]

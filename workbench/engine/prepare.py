@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -18,22 +17,13 @@ from workbench.core.places import Workspace
 from workbench.core.recipe import ModelSection
 from workbench.core.words import size_text
 from workbench.engine.failures import is_disk_full
+from workbench.engine.hub import TOKENIZER, fetch_config, fetch_model
 
 Progress = Callable[[str], None]
 """Called with what is being done, in words; raising in it cancels the work."""
 
-TOKENIZER = ("tokenizer", "special_tokens_map", "added_tokens", "chat_template", "vocab", "merges", "spiece")
-"""How the names of tokenizer files begin."""
-
-HUB_FILES = [
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "generation_config.json",
-    "*.model",
-    *(f"{name}*" for name in TOKENIZER),
-]
-"""What is fetched from the Hub: never a pickle, never code."""
+KEPT = (".json", ".safetensors", ".jinja", ".txt", ".model")
+"""Suffixes of the files that a prepared folder takes over: never a pickle, never code."""
 
 
 def prepare_model(model: ModelSection, workspace: Workspace, progress: Progress | None = None) -> Path:
@@ -74,7 +64,7 @@ def model_skeleton(model: ModelSection, workspace: Workspace, progress: Progress
     elif place.path is not None:
         skeleton = build_skeleton(place.path)
     else:
-        skeleton = build_skeleton(_from_hub(place.name, model.revision, ["config.json"], progress))
+        skeleton = build_skeleton(fetch_config(place.name, model.revision, progress))
     store_skeleton(model, workspace, skeleton)
     return skeleton
 
@@ -128,12 +118,11 @@ def _fill(place: ModelPlace, model: ModelSection, into: Path, progress: Progress
         _check_room(place.path, read_header(place.path).parameters, into)
         convert_gguf(place.path, into, progress)
         return
-    source = place.path or _from_hub(place.name, model.revision, HUB_FILES, progress)
-    if place.path is None:
-        _check_hub_weights(place.name, source)
+    source = place.path or fetch_model(place.name, model.revision, progress)
     has_tokenizer = (source / "tokenizer.json").is_file()
     for file in source.iterdir():
-        if file.is_file() and (has_tokenizer or not file.name.startswith(TOKENIZER)) and file.suffix != ".md":
+        ours = file.is_file() and file.suffix in KEPT and not file.name.startswith("adapter_")
+        if ours and (has_tokenizer or not file.name.startswith(TOKENIZER)):
             _link(file, into / file.name)
     if not has_tokenizer:
         progress("Converting the tokenizer")
@@ -178,44 +167,3 @@ def _convert_tokenizer(source: Path, into: Path) -> None:
     if not getattr(tokenizer, "is_fast", False):
         raise UserError(f"The tokenizer in {source} cannot be converted to tokenizer.json; add that file.")
     tokenizer.save_pretrained(into)
-
-
-def _check_hub_weights(name: str, folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{name} on the Hub is not a Transformers model: it has no config.json; choose another.")
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{name} on the Hub has no safetensors weights; choose a model that has them.")
-
-
-def _from_hub(name: str, revision: str | None, files: list[str], progress: Progress) -> Path:
-    """The Hub's files of a model, in the Hub's own cache; UserError where they cannot be had."""
-    from huggingface_hub import errors as hub
-    from huggingface_hub import snapshot_download
-
-    wanted: dict[str, Any] = {"revision": revision, "allow_patterns": files, "ignore_patterns": ["*/*"]}
-    page = f"https://huggingface.co/{name}"
-    progress(f"Fetching {name} from the Hub")
-    try:
-        return Path(snapshot_download(name, **wanted))
-    except hub.GatedRepoError as error:
-        raise UserError(
-            f"{name} is gated: accept its terms at {page}, then log in with `hf auth login`.", str(error)
-        ) from error
-    except hub.RevisionNotFoundError as error:
-        raise UserError(f"{name} has no revision {revision}; check model.revision.", str(error)) from error
-    except hub.RepositoryNotFoundError as error:
-        raise UserError(
-            f"There is no model {name} on the Hub, or it is private; check the spelling, or log in with "
-            "`hf auth login`.",
-            str(error),
-        ) from error
-    except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled) as error:
-        raise UserError(
-            f"{name} is not in the Hub's cache on this machine, and the Hub cannot be reached; go online once, "
-            "or name a model folder.",
-            str(error),
-        ) from error
-    except (hub.HfHubHTTPError, hub.HFValidationError) as error:
-        raise UserError(
-            f"The Hub refuses to give {name}; try again later, or name a model folder.", str(error)
-        ) from error

@@ -9,6 +9,8 @@ from textual.strip import Strip
 from textual.visual import Visual
 from textual.widget import Widget
 
+from workbench.app.glyphs import glyphs
+
 
 class Lines(Widget):
     """A widget drawn as lines; a redraw sends the pieces of lines that differ, not the whole widget.
@@ -47,7 +49,9 @@ class Lines(Widget):
             return []
         strips: list[Strip] = []
         for line in self.draw(width, height):
-            cut = line.truncate(width, ellipsis=True) if line.cell_length > width else line
+            cut = line
+            if line.cell_length > width:
+                cut = Content.assemble(line.truncate(width - 1, ellipsis=False), glyphs().ellipsis)
             made = Visual.to_strips(self, cut, width, 1, self.visual_style)
             strips.append(made[0].adjust_cell_length(width, self.rich_style) if made else Strip.blank(width))
         return strips

@@ -55,8 +55,10 @@ class TopLine(Widget):
         memory = _memory_forms(self.estimate, self.estimate_note)
         run = _run_forms(self.run, self.view, self.status)
         if self.app.size.width >= TWO_LINES:
-            title: list[Piece] = [("Workbench  ", "bold $primary")]
-            return _line(width, [[title, []], subject, count, memory], run)
+            title: list[Piece] = [("Workbench", "bold $primary")]
+            rest = [subject, count, memory]
+            full = _width(title) + sum(_width(forms[0]) for forms in (*rest, run)) + 3 * 4
+            return _line(width, [[title], *rest] if full <= width else rest, run)
         return Content("\n").join([_line(width, [subject], run), _line(width, [count], memory)])
 
 
@@ -172,7 +174,7 @@ def _run_forms(run: RunFolder | None, view: RunView | None, status: Status | Non
             [mark, (state, "")],
         ]
     if state == "queued" or not view.steps:
-        return [[mark, (name, "bold"), (" is starting", "")], [mark, ("starting", "")]]
+        return [[mark, (name, "bold"), (" starting", "")], [mark, ("starting", "")]]
     done = f"{int(view.progress * 100)}%"
     left = view.seconds_left
     word = " paused" if state == "paused" else ""

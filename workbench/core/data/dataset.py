@@ -83,7 +83,7 @@ def prepare_data(recipe: Recipe, model_folder: Path, progress: Progress | None =
     if "leak" in choice.kinds:
         out = set(leaks)
         held, leaks = [place for place in held if place not in out], []
-    examples, taken = _fit(recipe, template, (survey, train), (held_survey, held), leaks)
+    examples, taken = _fit(recipe, data.form.name, template, (survey, train), (held_survey, held), leaks)
     copies = draw_copies(data, rows_of(survey, train), recipe.training.seed)
     trained = tuple(
         item for number, found in zip(copies, examples[0], strict=True) for item in found for _ in range(number)
@@ -170,6 +170,7 @@ Fitted = tuple[list[list[Example]], list[list[Example]]]
 
 def _fit(
     recipe: Recipe,
+    form: str,
     template: ChatTemplate,
     training: tuple[Survey, Sequence[int]],
     held: tuple[Survey, Sequence[int]],
@@ -194,7 +195,7 @@ def _fit(
             found.append([piece for piece in pieces if piece.trained_tokens])
         parts.append(found)
     cut = [] if how == "split" else cut
-    taken = Taken(recipe.data, template, *training, *held, leaks, long, cut, silent)
+    taken = Taken(recipe.data, form, template, *training, *held, leaks, long, cut, silent)
     return (parts[0], parts[1]), taken
 
 

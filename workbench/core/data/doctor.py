@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from workbench.core.data.tokenizer import TextTokenizer
 from workbench.core.data.turns import Conversation
 
 SECRET = re.compile(
@@ -54,13 +55,13 @@ def last_answer(conversation: Conversation) -> str:
     return next((item.content for item in reversed(conversation.messages) if item.role == "assistant"), "").strip()
 
 
-def look_at(conversation: Conversation, text: str, control: re.Pattern[str]) -> Iterator[str]:
-    """Kinds of findings in one row; `text` is all it says, `control` matches the model's special tokens."""
+def look_at(conversation: Conversation, text: str, tokenizer: TextTokenizer) -> Iterator[str]:
+    """Kinds of findings in one row; `text` is all it says, `tokenizer` knows the model's special tokens."""
     if CONTROL.search(text):
         yield "escape_sequence"
     if conversation.text is None:
         yield from _look_at_turns(conversation)
-        if control.search(text):
+        if tokenizer.holds_control(text):
             yield "control_token"
     if not text.isascii() and MOJIBAKE.search(text):
         yield "encoding"

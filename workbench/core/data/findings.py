@@ -44,6 +44,8 @@ class Taken:
     """The rows that are left, and what became of them."""
 
     section: DataSection
+    form: str
+    """The format that the rows have."""
     template: ChatTemplate
     survey: Survey
     train: Sequence[int]
@@ -170,9 +172,7 @@ def _about_template(taken: Taken) -> list[dict[str, Any]]:
     """What a chat template that is not the model's own means."""
     template, tokenizer = taken.template, taken.template.tokenizer
     rows = rows_of(taken.survey, taken.train)
-    if any(row < 0 for row in rows[:1]) or (
-        all(item.first_trained == 0 for item in taken.survey.examples[:1]) and (taken.section.format == "text")
-    ):
+    if taken.form == "text":
         return []
     if template.name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
         sentence = f"The chat template {template.name} is not the model's own; it was trained with another."

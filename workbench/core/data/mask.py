@@ -107,7 +107,7 @@ def shield_message(message: Turn, tokenizer: TextTokenizer) -> Turn:
     def shield(value: Any) -> Any:
         if isinstance(value, str):
             value = value.replace(SHIELD, "").replace(UNSHIELD, "") if SHIELD in value or UNSHIELD in value else value
-            return pattern.sub(f"{SHIELD}\\g<0>{UNSHIELD}", value) if pattern.search(value) else value
+            return pattern.sub(f"{SHIELD}\\g<0>{UNSHIELD}", value) if tokenizer.holds_control(value) else value
         if isinstance(value, dict):
             return {key: shield(item) for key, item in value.items()}
         return [shield(item) for item in value] if isinstance(value, list) else value

@@ -68,7 +68,6 @@ def survey_rows(
     survey = Survey()
     resemblance = survey.resemblance
     groups: dict[int, str] = {}
-    control = template.tokenizer.control_pattern
     rows = _taken(data, choice, survey, groups, group_by, progress)
     for conversation, marked, example in encode_stream(rows, template, train_on, shielded):
         if example is None or isinstance(marked, UserError):
@@ -79,7 +78,7 @@ def survey_rows(
         place = len(survey.examples)
         survey.examples.append(example)
         text = whole_text(conversation)
-        for kind in look_at(conversation, text, control):
+        for kind in look_at(conversation, text, template.tokenizer):
             survey.kinds.setdefault(kind, []).append(place)
         if _drops(conversation, marked):
             survey.kinds.setdefault("dropped_turn", []).append(place)

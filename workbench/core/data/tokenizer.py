@@ -49,6 +49,14 @@ class TextTokenizer:
         return re.compile("|".join(map(re.escape, self.special_texts)) or "(?!)")
 
     @cached_property
+    def _control_signs(self) -> tuple[str, ...]:
+        return tuple({text[0] for text in self.special_texts})
+
+    def holds_control(self, text: str) -> bool:
+        """Whether a special token's text stands in `text`."""
+        return any(sign in text for sign in self._control_signs) and self.control_pattern.search(text) is not None
+
+    @cached_property
     def literal(self) -> tokenizers.Tokenizer:
         """The same tokenizer, to which a special token's text is text like any other."""
         copy = tokenizers.Tokenizer.from_str(self.backend.to_str())

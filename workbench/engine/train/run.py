@@ -187,9 +187,10 @@ class Run:
     def _conclude(self, watch: Watch, model: Any, prepared: Prepared, numbers: Numbers) -> str:
         """Save the result, measure it, and write the facts, the card and the report."""
         state = "stopped" if watch.stopped else "finished"
-        if self.journal.silent:
-            return state
         assert watch.trainer is not None
+        if self.journal.silent:
+            watch.trainer.accelerator.wait_for_everyone()  # for the first process's measuring
+            return state
         watch.tell_memory()
         memory = watch.peak.read()
         model = watch.trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
@@ -198,11 +199,12 @@ class Run:
         if state == "finished":
             with self.phases.time("final evaluation"):
                 watch.held_out.check = lambda: None  # the training is done: what is left is worth its seconds
-                watch.evaluate(score=True)
+                watch.measure(score=True)
         facts = self._facts(state, watch, model, prepared, numbers, memory, result)
         self._write(lambda: write_facts(self.folder, facts), watch)
         self._write(lambda: write_card(result, self.recipe, facts, prepared.data.report), watch)
         self._write(self._report, watch)
+        watch.trainer.accelerator.wait_for_everyone()
         return state
 
     def _report(self) -> None:

@@ -146,15 +146,16 @@ class Watch:
             )
 
     def evaluate(self, score: bool) -> None:
-        """Measure the held-out rows on the model as it is now, and show some answers."""
+        """Measure on the process that writes, while the others wait."""
         if self.trainer is None:
             return
         if self.first:
             with contextlib.suppress(StopAskedError):  # the stop itself comes with the end of the step
-                self._evaluate(score)
+                self.measure(score)
         self.trainer.accelerator.wait_for_everyone()
 
-    def _evaluate(self, score: bool) -> None:
+    def measure(self, score: bool) -> None:
+        """Measure the held-out rows on the model as it is now, and show some answers."""
         assert self.trainer is not None
         if self.held_out.empty:
             return
@@ -182,16 +183,22 @@ class Watch:
             return
         failure: Exception | None = None
         hidden = self.folder.checkpoints / f"{HIDDEN}{self.totals.step}"
+        wait = self.trainer.accelerator.wait_for_everyone
         try:
             if self.first:
                 self._check_room()
-                hidden = aside(self.folder, self.totals.step)
-            self.trainer.save_state_in(hidden)
+                aside(self.folder, self.totals.step)
+        except OSError as error:
+            failure = error
+        wait()
+        try:
+            if failure is None:
+                self.trainer.save_state_in(hidden)
             if self.first:
                 self.totals.write(hidden)
         except Exception as error:  # torch and safetensors say a full disk in kinds of their own
-            failure = error
-        self.trainer.accelerator.wait_for_everyone()
+            failure = failure or error
+        wait()
         if self.first:
             self._publish(hidden, failure)
 

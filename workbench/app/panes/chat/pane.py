@@ -22,7 +22,7 @@ from workbench.app.panes.chat.heading import ChatHeading
 from workbench.app.panes.chat.prompt_input import PromptInput
 from workbench.app.panes.chat.questions import HeldOutQuestion, HeldOutQuestions
 from workbench.app.panes.chat.settings import SamplingFields
-from workbench.app.panes.chat.source import NO_SOURCE, ChatSource, chat_source, hint_for
+from workbench.app.panes.chat.source import CHAT_HELP, NO_SOURCE, ChatSource, chat_source, hint_for
 from workbench.app.screens.question import Question
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.recipe import Recipe
@@ -53,12 +53,14 @@ class ChatPane(Vertical, can_focus=True):
 
     BINDINGS = bindings_for("chat")
 
+    HELP = CHAT_HELP
+
     DEFAULT_CSS = """
     ChatPane {
         #talk { height: 1fr; scrollbar-size-vertical: 1; margin-top: 1; }
         #hint { color: $quiet; margin-bottom: 1; }
         #tally { height: 1; }
-        #ask { height: 1; background: $boost; }
+        #ask { height: 1; background: $panel; }
         #ask .prompt-mark { width: 2; color: $primary; text-style: bold; }
         #sampling { margin-top: 1; }
         #chat-buttons { height: 1; margin-top: 1; }

@@ -15,6 +15,8 @@ CONTINUE = "The beginning of a text, for the base to continue"
 class PromptInput(Input):
     """An input whose Up and Down bring back what was typed before."""
 
+    HELP = "What you type here goes to both sides when you press Enter. Up and Down bring back earlier prompts."
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "recall(1)", "Earlier prompt", show=False),
         Binding("down", "recall(-1)", "Later prompt", show=False),

@@ -32,10 +32,15 @@ SHORT_LABELS = {"temperature": "temp", "top_p": "top-p", "max_new_tokens": "most
 class SamplingFields(Horizontal):
     """The settings in one line."""
 
+    HELP = (
+        "How the next token is chosen. Temperature 0 always takes the likeliest; above it, chance has a say, and the "
+        "seed makes it repeatable. Top-p leaves out unlikely tokens. Most tokens is where an answer is cut off."
+    )
+
     DEFAULT_CSS = """
     SamplingFields { height: 1; }
     SamplingFields Static { width: auto; color: $quiet; margin-right: 1; }
-    SamplingFields NumberField { width: 8; margin-right: 2; padding: 0 1; background: $boost; }
+    SamplingFields NumberField { width: 8; margin-right: 2; padding: 0 1; background: $panel; }
     SamplingFields.-short NumberField { width: 7; margin-right: 1; }
     SamplingFields NumberField:focus { background: $primary 30%; }
     SamplingFields NumberField.-wrong { color: $text-error; text-style: underline; }

@@ -11,6 +11,12 @@ from workbench.core.errors import UserError
 from workbench.core.recipe import Recipe, load_recipe
 from workbench.core.runs.folder import RunFolder
 
+CHAT_HELP = (
+    "Base and tuned model, asked the same thing: the same tokens, the same seed, the same sampler. Held-out "
+    "questions have a known answer, and an answer counts as right only if it is exactly that. The line above the "
+    "prompt adds them up over this conversation, each question once."
+)
+
 HINT = (
     "Type a prompt and press Enter. {next} asks the next held-out question: its answer is known, so what is said is "
     "marked right or wrong. Each prompt stands alone; nothing said before is sent again."

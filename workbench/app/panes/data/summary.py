@@ -18,7 +18,7 @@ Pieces = list[tuple[str, str] | str]
 def summary(state: DataState, lines: int, width: int) -> Content:
     """The summary in about so many lines: each takes one, and findings what is left."""
     if state.problem:
-        again = ("\nr reads it again, e opens the set-up, o chooses another model or other data.", "$quiet")
+        again = ("\nr reads it again, e opens the set-up, w chooses another model or other data.", "$quiet")
         return Content.assemble(_wrong(state.problem), again)
     if state.report is None:
         return Content.styled(visible(state.busy) or "Waiting for the model", "$quiet")

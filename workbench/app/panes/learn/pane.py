@@ -33,6 +33,11 @@ class LearnPane(Horizontal, can_focus=True):
 
     BINDINGS = bindings_for("learn")
 
+    HELP = (
+        "Short lessons on what happens inside. The figures in them are worked out from the model and the recipe that "
+        "are open now, and from the run that is followed."
+    )
+
     DEFAULT_CSS = """
     LearnPane {
         #lessons { width: 32; height: 1fr; margin-right: 2; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -72,6 +73,8 @@ class MemoryPane(Vertical):
     MemoryPane #memory-scroll { height: 1fr; }
     MemoryPane #memory-scroll > * { margin-bottom: 1; }
     MemoryPane #memory-scroll > .heading { margin-bottom: 0; }
+    MemoryPane.-low #peak { margin-bottom: 0; }
+    MemoryPane.-low #start { display: none; }
     """
 
     recipe: reactive[Recipe] = reactive(Recipe, init=False)
@@ -89,10 +92,10 @@ class MemoryPane(Vertical):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="memory-scroll", can_focus=True):
             yield Drawn(id="peak")
+            yield Drawn(id="measured")
             yield Drawn(id="parts")
             yield Drawn(lambda _: Content("What would make it smaller"), id="advice-heading", classes="heading")
             yield AdviceList()
-            yield Drawn(id="measured")
         yield Button("Start a run", id="start", compact=True)
 
     def on_mount(self) -> None:
@@ -102,6 +105,9 @@ class MemoryPane(Vertical):
     def focus_first(self) -> None:
         advice, scroll = self.query_one(AdviceList), self.query_one("#memory-scroll", VerticalScroll)
         (advice if advice.option_count and not scroll.max_scroll_y else scroll).focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < 24, "-low")
 
     def watch_estimate(self) -> None:
         if self.is_mounted:

@@ -12,20 +12,19 @@ from textual.widgets import Button, Static
 
 from workbench.app.actions import bindings_for
 from workbench.app.charts.chart import Chart
-from workbench.app.charts.drawing import Curve
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import ChatRequested, ControlRequested, StartRequested, Told
+from workbench.app.panes.monitor.curves import right_edge, run_curves
 from workbench.app.panes.monitor.figures import Figures
 from workbench.app.panes.monitor.log_tail import LogTail
 from workbench.app.panes.monitor.samples import Notices, Samples
 from workbench.app.panes.monitor.state import can_control
 from workbench.app.panes.monitor.state_line import StateLine
 from workbench.app.screens.question import Question
-from workbench.app.words import figure, visible
+from workbench.app.words import visible
 from workbench.core.recipe import Recipe
 from workbench.core.runs.folder import ENDED, RunFolder, Status
 from workbench.core.runs.view import RunView
-from workbench.core.words import count_text, loss_text
 
 if TYPE_CHECKING:
     from textual.events import Hide, Resize, Show
@@ -50,9 +49,6 @@ WIDE_VIEWS = ("all", "loss", "rate", "speed")
 NARROW_VIEWS = ("loss", "rate", "speed", "samples")
 """What the key for the next chart steps through."""
 
-EDGE = 16
-"""Steps that the charts show at the least."""
-
 EMPTY = (
     "No run yet.\n\n"
     "1 shows the data, 2 chooses how to train, 3 says whether it fits.\n"
@@ -64,6 +60,13 @@ class MonitorPane(Vertical, can_focus=True):
     """How the followed run is going."""
 
     BINDINGS = bindings_for("monitor")
+
+    HELP = (
+        "The followed run. The loss falls as it learns; the diamonds are the loss on rows that it is never trained on, "
+        "and when those rise again it learns its rows by heart. Right answers counts held-out questions that are "
+        "answered exactly as expected, by the base and by the run. Nothing here keeps the run alive: it goes on when "
+        "the app is closed."
+    )
 
     DEFAULT_CSS = """
     MonitorPane {
@@ -219,19 +222,8 @@ class MonitorPane(Vertical, can_focus=True):
         self._label_buttons()
 
     def _draw_charts(self, view: RunView) -> None:
-        last = _right_edge(view)
-        mark = "◆"
-        losses = [Curve("training", view.loss, "$text-primary", shown=loss_text(view.loss.last))]
-        if len(view.held_out):
-            held_out = loss_text(view.held_out_loss)
-            losses.append(Curve("held-out", view.held_out, "$text-warning", mark, dashed=True, shown=held_out))
-        rate, speed = view.learning_rate.last, view.speed.last
-        shown: dict[str, list[Curve]] = {
-            "loss": losses,
-            "rate": [Curve("", view.learning_rate, "$text-accent", shown=figure(rate, 3) if rate is not None else "")],
-            "speed": [Curve("", view.speed, "$text-success", shown=count_text(speed) if speed is not None else "")],
-        }
-        for name, curves in shown.items():
+        last = right_edge(view)
+        for name, curves in run_curves(view).items():
             chart = self.query_one(f"#{name}", Chart)
             chart.ascii_only = glyphs().ascii
             chart.show(curves, last, self._logarithmic and name == "loss")
@@ -268,7 +260,7 @@ class MonitorPane(Vertical, can_focus=True):
         event.stop()
         does = {
             "empty-start": lambda: self.post_message(StartRequested()),
-            "do-pause": self.action_toggle_pause,
+            "do-pause": self.action_pause if self.check_action("pause", ()) else self.action_go_on,
             "do-stop": self.action_stop,
             "do-checkpoint": self.action_checkpoint,
             "do-log": self.action_show_log,
@@ -280,19 +272,21 @@ class MonitorPane(Vertical, can_focus=True):
         state = self._state
         if action in ("stop", "checkpoint"):
             return can_control(state)
-        if action == "toggle_pause":
-            return state not in ("", "finished")
+        if action == "pause":
+            return state in ("queued", "running")
+        if action == "go_on":
+            return state == "paused" or (state in ENDED and state != "finished")
         if action in ("show_log", "next_chart", "log_scale", "chat"):
             return self.run is not None
         return True
 
-    def action_toggle_pause(self) -> None:
-        """Pause the run, let it go on, or resume it."""
-        state = self._state
-        if state in ("queued", "running"):
-            self._ask("pause")
-        elif state == "paused" or (state in ENDED and state != "finished"):
-            self._ask("run")
+    def action_pause(self) -> None:
+        """Pause the run after the step in progress."""
+        self._ask("pause")
+
+    def action_go_on(self) -> None:
+        """Let a paused run go on, or resume one that has ended early."""
+        self._ask("run")
 
     def action_stop(self) -> None:
         """Stop the run, after a question."""
@@ -374,17 +368,3 @@ class MonitorPane(Vertical, can_focus=True):
         shown = chosen if chosen in views else views[0]
         for name in ("loss", "rate", "speed", "samples"):
             self.set_class(shown == name, name)
-
-
-def _right_edge(view: RunView) -> int:
-    """The last step on the charts: the next power-of-two share of all steps that the run has not passed.
-
-    The curves fill the charts from half to full and are then drawn at half the scale, so that most redraws add to the
-    picture and move nothing.
-    """
-    if view.ended or not view.steps:
-        return max(1, view.step)
-    edge = float(view.steps)
-    while edge / 2 >= max(view.step, EDGE):
-        edge /= 2
-    return max(1, round(edge))

@@ -81,11 +81,11 @@ class CompareTable(Lines):
             return [Content.styled("reading the runs", "$quiet")]
         names = max(20, max((len(key) for key in self._differing), default=0) + 2)
         names = min(names, max(20, width // 3))
-        cell = max(8, min(24, (width - names) // len(self._rows)))
+        cell = max(10, min(26, (width - names) // len(self._rows)))
         marks = ASCII_MARKS if glyphs().ascii else MARKS
         head: list[tuple[str, str]] = [(" " * names, "")]
         for index, row in enumerate(self._rows):
-            head.append((_fit(f"{marks[index]} {visible(row['run'])}", cell), f"bold {STYLES[index]}"))
+            head.append((_fit(f"{marks[index]} {visible(row['run'])}", cell - 2) + "  ", f"bold {STYLES[index]}"))
         lines = [Content.assemble(*head)]
         for title, key in ROWS:
             best = self._best(key)
@@ -93,13 +93,13 @@ class CompareTable(Lines):
             for index, row in enumerate(self._rows):
                 text = cell_text(key, row.get(key))
                 won = index in best
-                parts.append((_fit(f"{text} {glyphs().tick}" if won else text, cell), "bold" if won else ""))
+                parts.append((_fit(text, cell - 2) + (f" {glyphs().tick}" if won else "  "), "bold" if won else ""))
             lines.append(Content.assemble(*parts))
         if self._differing:
             lines += [Content(""), Content.styled("What differs in the recipes", "bold")]
             for key, values in self._differing.items():
                 parts = [(_left(key, names), "$quiet")]
-                parts += [(_fit(visible(value), cell), "") for value in values]
+                parts += [(_fit(visible(value), cell - 2) + "  ", "") for value in values]
                 lines.append(Content.assemble(*parts))
         notes = [f"{row['run']} {row['remark']}." for row in self._rows if row.get("remark")]
         notes += [self._warning] if self._warning else []
@@ -121,12 +121,14 @@ class CompareTable(Lines):
 
 
 def _left(text: str, width: int) -> str:
+    """The text flush left, with a gap behind it."""
     shown = clip_text(text, width - 1)
     return shown + " " * (width - Content(shown).cell_length)
 
 
 def _fit(text: str, width: int) -> str:
-    shown = clip_text(text, width - 2)
+    """The text flush right, with a gap before it."""
+    shown = clip_text(text, width - 1)
     return " " * (width - Content(shown).cell_length) + shown
 
 
@@ -143,6 +145,7 @@ class CompareView(Vertical):
         super().__init__(id=id)
         self._views: list[tuple[str, RunView]] = []
         self._training = False
+        self._logarithmic = False
 
     def compose(self) -> ComposeResult:
         yield Chart("Held-out loss", id="compare-chart")
@@ -169,6 +172,11 @@ class CompareView(Vertical):
         self._training = not self._training
         self._draw()
 
+    def toggle_scale(self) -> None:
+        """Draw on a logarithmic scale, or on a plain one."""
+        self._logarithmic = not self._logarithmic
+        self._draw()
+
     def _draw(self) -> None:
         chart = self.query_one(Chart)
         chart.ascii_only = glyphs().ascii
@@ -178,4 +186,4 @@ class CompareView(Vertical):
             series = view.loss if self._training else view.held_out
             mark = "" if self._training else MARKS[index]
             curves.append(Curve(visible(name), series, STYLES[index], mark))
-        chart.show(curves)
+        chart.show(curves, logarithmic=self._logarithmic)

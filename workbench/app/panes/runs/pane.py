@@ -42,6 +42,12 @@ class RunsPane(Vertical, can_focus=True):
 
     BINDINGS = bindings_for("runs")
 
+    HELP = (
+        "Every run of this workspace and what came of it. Held-out is the loss on rows that were never trained on, "
+        "right the share of held-out questions answered exactly. Mark runs with Space and compare them with m. A "
+        "click on a title sorts."
+    )
+
     DEFAULT_CSS = """
     RunsPane {
         #runs-empty { padding: 1 2; height: auto; }
@@ -169,7 +175,7 @@ class RunsPane(Vertical, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         if not self._ready:
             return True
-        if action in ("close_comparison", "training_loss"):
+        if action in ("close_comparison", "training_loss", "log_scale"):
             return self.comparing
         if action in ("follow", "mark", "compare", "chat", "resume", "open_recipe", "sort", "delete"):
             return not self.comparing and self._table.current is not None
@@ -208,6 +214,10 @@ class RunsPane(Vertical, can_focus=True):
     def action_training_loss(self) -> None:
         """Compare the training losses instead of the held-out ones, or those again."""
         self.query_one(CompareView).toggle_training()
+
+    def action_log_scale(self) -> None:
+        """Draw the compared losses on a logarithmic scale, or on a plain one."""
+        self.query_one(CompareView).toggle_scale()
 
     def action_chat(self) -> None:
         """Talk to the run's base and tuned model."""

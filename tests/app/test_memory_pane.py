@@ -1,0 +1,163 @@
+"""The memory pane: parts, capacity, verdict, advice that is applied, and what was measured."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from driving import opened, press, screen_text, story, text_of
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.widgets import Button
+from waiting import wait_for
+
+from workbench.app.glyphs import glyphs
+from workbench.app.panes.memory.drawing import gauge, headline, parts_of
+from workbench.app.panes.memory.measured import last_measured
+from workbench.app.panes.memory.pane import AdviceList
+from workbench.app.screens.question import Question
+from workbench.app.widgets.drawn import Drawn
+from workbench.app.widgets.bars import apportion, bar
+from workbench.core.memory.device import Device
+from workbench.core.recipe import recipe_to_yaml
+from workbench.core.runs.folder import RunFolder, Status
+from workbench.core.runs.listing import list_runs
+from workbench.core.words import size_text
+
+
+async def on_memory(pilot, app):
+    await press(pilot, "f4")
+    await wait_for(lambda: app.pane == "memory" and app.built["memory"].display)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(160, 45), (120, 36), (80, 24), (60, 20)])
+async def test_it_shows_the_verdict_the_range_and_every_part(workspace, size):
+    async with opened(workspace, story(), size) as (app, pilot):
+        await on_memory(pilot, app)
+        shown = text_of(app.built["memory"])
+        assert f"{glyphs().tick} fits" in shown
+        assert size_text(app.estimate.reserved) in shown
+        assert size_text(app.device.total) in shown
+        parts = app.query_one("#parts", Drawn).text
+        for name, amount in app.estimate.parts.items():
+            assert bool(amount) == (f" {name} " in parts and size_text(amount) in parts)
+
+
+async def test_the_estimate_uses_the_longest_row_of_the_data(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, _):
+        assert app.data_state.rows.tokens == app.data_state.report["lengths"]["total"]["max"]
+        from workbench.core.memory.estimate import estimate_memory
+
+        assert app.estimate == estimate_memory(app.recipe, app.skeleton, app.device, app.data_state.rows)
+        assert app.estimate != estimate_memory(app.recipe, app.skeleton, app.device)
+
+
+async def test_advice_is_applied_with_one_key_and_the_estimate_falls(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        before, advice = app.estimate.reserved, app.built["memory"].advice
+        assert advice
+        await press(pilot, "a")
+        await wait_for(lambda: app.estimate is not None and app.estimate.reserved < before)
+        for key, value in advice[0].settings.items():
+            section, _, name = key.partition(".")
+            found = app.recipe.method.knobs[name] if section == "method" and name != "name" else None
+            assert found == value or getattr(getattr(app.recipe, section), name) == value
+        assert before - app.estimate.reserved == advice[0].memory
+
+
+async def test_advice_is_applied_by_enter_and_by_a_click(workspace):
+    async with opened(workspace, story(), (120, 45)) as (app, pilot):
+        await on_memory(pilot, app)
+        advice = app.query_one(AdviceList)
+        count = len(app.built["memory"].advice)
+        advice.focus()
+        await press(pilot, "down", "enter")
+        before = app.recipe
+        await wait_for(lambda: app.built["memory"].advice and app.recipe is not None)
+        await pilot.click(AdviceList, offset=(4, 0))
+        await wait_for(lambda: app.recipe != before)
+        assert count
+
+
+async def test_a_run_that_does_not_fit_is_said_in_words_and_the_limit_is_inside_the_bar(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        app.device = Device("cpu", "a very small computer", 10**8, 9 * 10**7)
+        app.edit({"method.rank": 16})
+        await wait_for(lambda: f"{glyphs().cross} does not fit" in text_of(app.built["memory"]))
+        line = gauge(app.estimate, 60).plain.split("\n")[0]
+        assert glyphs().limit in line[:20]
+        assert "a very small computer" in text_of(app.built["memory"])
+
+
+async def test_the_button_starts_and_asks_where_it_does_not_fit(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        app.device = Device("cpu", "a very small computer", 10**8, 9 * 10**7)
+        app.edit({"method.rank": 16})
+        await pilot.pause()
+        await pilot.click("#start")
+        await wait_for(lambda: isinstance(app.screen, Question))
+        assert app.screen.query_one("#no", Button).has_focus
+
+
+async def test_without_a_skeleton_it_says_why(workspace, tmp_path):
+    recipe = story(model={"path": str(tmp_path / "gone")})
+    async with opened(workspace, recipe, (80, 24), read=False) as (app, pilot):
+        await on_memory(pilot, app)
+        await wait_for(lambda: "There is no model at" in text_of(app.built["memory"]))
+        assert app.estimate is None
+
+
+def finished(workspace, name, facts):
+    folder = RunFolder(workspace.runs / name)
+    folder.path.mkdir()
+    folder.recipe.write_text(recipe_to_yaml(story()), encoding="utf-8")
+    (folder.path / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    folder.write_status(Status("finished", 2**22 + 1, 0.0, "here", 5, 5, time.time(), time.time(), 3.0))
+
+
+async def test_the_last_measured_run_stands_beside_its_prediction(workspace):
+    finished(workspace, "calm-crane", {"memory": {"predicted": 660_000_000, "measured": 600_000_000}})
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        shown = " ".join(text_of(app.built["memory"]).replace("│", " ").split())
+        assert "calm-crane: predicted 660 MB, measured 600 MB, so the prediction was 10% too high" in shown
+
+
+@pytest.mark.parametrize("facts", [{}, {"memory": None}, {"memory": {"predicted": 1}}, {"memory": {"predicted": 1, "measured": 0}}])
+def test_facts_without_both_figures_are_passed_over(workspace, facts):
+    finished(workspace, "calm-crane", facts)
+    assert last_measured(tuple(list_runs(workspace))) is None
+
+
+async def test_before_any_run_it_says_where_the_measured_peak_will_stand(workspace):
+    async with opened(workspace, story(), (120, 45)) as (app, pilot):
+        await on_memory(pilot, app)
+        assert "measured peak stands here" in screen_text(app)
+
+
+@pytest.mark.parametrize("width", [20, 37, 80])
+async def test_no_drawing_is_wider_than_its_pane(workspace, width):
+    async with opened(workspace, story()) as (app, _):
+        for content in (gauge(app.estimate, width), parts_of(app.estimate, width)):
+            for line in content.plain.split("\n"):
+                assert len(line) <= max(width, 42)
+        assert headline(app.estimate).plain
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=9), st.integers(10, 200))
+def test_the_cells_of_a_bar_add_up_and_nothing_is_left_out(amounts, width):
+    cells = apportion(amounts, width)
+    assert sum(cells) == (width if sum(amounts) else 0)
+    assert all(bool(cell) == bool(amount) for cell, amount in zip(cells, amounts, strict=True))
+
+
+@given(st.floats(-1, 2), st.integers(1, 100))
+def test_a_bar_never_leaves_its_room_and_a_trace_is_seen(share, width):
+    drawn = bar(share, width)
+    assert len(drawn) <= width
+    assert bool(drawn) == (share > 0)
