@@ -86,7 +86,7 @@ def test_a_setting_changes_one_key_and_leaves_the_rest():
 def test_another_method_starts_from_its_own_defaults():
     recipe = recipe_from_mapping({"method": {"name": "lora", "rank": 64}})
     assert change_recipe(recipe, {"method.name": "qlora"}).method.knobs["rank"] == 8
-    assert dict(change_recipe(recipe, {"method.name": "full"}).method.knobs) == {}
+    assert "rank" not in change_recipe(recipe, {"method.name": "full"}).method.knobs
 
 
 @pytest.mark.parametrize("item", ["rank=8", "method.rank", "=", ""])

@@ -149,6 +149,19 @@ def test_a_run_that_cannot_begin_says_why_in_one_sentence(
     assert "Traceback" not in folder.events.read_text()
 
 
+def test_a_run_with_nothing_held_out_finishes_without_figures_for_it(
+    make_run: Callable[..., RunFolder], trainers: Trainers
+) -> None:
+    folder = make_run(data={"held_out": 0.0}, training={"steps": 3, "evaluate_every": 1})
+    trainers.finish(folder)
+    assert end_of(folder) == ("finished", "Finished after 3 steps.")
+    assert not events_of(folder, "eval")
+    assert not events_of(folder, "sample")
+    facts = json.loads((folder.path / "facts.json").read_text())
+    assert (facts["held_out_loss"], facts["score"], facts["held_out_rows"]) == (None, None, 0)
+    assert facts["loss"] > 0
+
+
 def test_a_recipe_that_is_broken_fails_the_run_in_one_sentence(
     make_run: Callable[..., RunFolder], trainers: Trainers
 ) -> None:

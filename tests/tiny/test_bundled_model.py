@@ -67,7 +67,7 @@ def test_the_model_has_one_point_two_million_parameters_stored_in_bfloat16(model
 def test_the_bundled_folder_is_complete_and_under_four_megabytes():
     files = {path.name: path.stat().st_size for path in tiny_folder().iterdir()}
     assert set(files) == {
-        "README.md", "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors",
+        "README.md", "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors", "skeleton.json",
         "tokenizer.json", "tokenizer_config.json",
     }  # fmt: skip
     assert sum(files.values()) < 4_000_000

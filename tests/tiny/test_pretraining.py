@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 
+from workbench.core.places import tiny_folder
 from workbench.core.tiny.corpus import build_corpus
 from workbench.engine.pretrain.muon import Muon, orthogonalise
 from workbench.engine.pretrain.stream import Stream, find_inside_numbers, join_documents
@@ -56,8 +57,8 @@ def uninterrupted(tmp_path_factory):
 def test_a_finished_run_leaves_a_loadable_model_and_no_checkpoint(uninterrupted):
     target, events = uninterrupted
     names = {path.name for path in target.iterdir()}
-    assert {"model.safetensors", "tokenizer.json", "chat_template.jinja", "README.md"} <= names
-    assert "pretraining" not in names
+    assert names == {path.name for path in tiny_folder().iterdir()}
+    assert (target / "skeleton.json").read_bytes() == (tiny_folder() / "skeleton.json").read_bytes()
     assert [event["event"] for event in events][-3:] == ["recall", "base", "end"]
     card = (target / "README.md").read_text(encoding="utf-8")
     assert "600 short documents" in card

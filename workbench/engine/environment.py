@@ -9,6 +9,7 @@ import warnings
 
 import psutil
 
+from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.recipe import Recipe
 
 SPIN_COUNT = "1000"
@@ -39,7 +40,7 @@ OPTIMIZERS_OF_BITSANDBYTES = ("adamw_8bit", "paged_adamw", "paged_adamw_8bit")
 
 def needs_bitsandbytes(recipe: Recipe) -> bool:
     """Whether the method's quantised base or the optimizer comes from bitsandbytes."""
-    quantised = recipe.method.name == "qlora" or "quantisation" in recipe.method.knobs
+    quantised = recipe.method.knobs.get("quantisation", FULL_PRECISION) != FULL_PRECISION
     return quantised or recipe.training.optimizer in OPTIMIZERS_OF_BITSANDBYTES
 
 
@@ -55,6 +56,7 @@ def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = Tr
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")  # a bar in a log file is a line of thousands of characters
+    _see_one_gpu()
     if threads is not None or "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = str(threads or physical_cores())
     unused = ["datasets", "sklearn"] if with_bitsandbytes else ["datasets", "sklearn", "bitsandbytes"]
@@ -65,6 +67,17 @@ def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = Tr
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")
+
+
+def _see_one_gpu() -> None:
+    """Show a process that was not started as one of several the first GPU alone.
+
+    With more in sight, Trainer splits every batch over all of them in one process, which is slower and cuts our
+    flattened labels in the wrong places.
+    """
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # nvidia-smi's order
+    if "WORLD_SIZE" not in os.environ:
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
 
 def be_nice() -> None:

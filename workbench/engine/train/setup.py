@@ -13,7 +13,7 @@ import torch
 
 from workbench.core.data.dataset import PreparedData, prepare_data, row_shape
 from workbench.core.errors import UserError
-from workbench.core.memory.device import Device, cpu_device, list_gpus
+from workbench.core.memory.device import Device, cpu_device
 from workbench.core.memory.estimate import Estimate, estimate_memory
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.places import Workspace, find_workspace
@@ -85,10 +85,17 @@ def prepare(recipe: Recipe, folder: RunFolder, numbers: Numbers, phases: Phases)
     with phases.time("data"):
         data = prepare_data(recipe, model_folder)
         check_fit(data, skeleton, int(recipe.method.knobs.get("virtual_tokens", 0)))
-    gpus = list_gpus() if numbers.device.type == "cuda" else []
-    device = gpus[min(numbers.device.index or 0, len(gpus) - 1)] if gpus else cpu_device()
+    device = describe_device(numbers.device)
     estimate = estimate_memory(recipe, skeleton, device, row_shape(data.report))
     return Prepared(model_folder, skeleton, data, device, estimate)
+
+
+def describe_device(device: torch.device) -> Device:
+    """The device that the run is on, and its memory; a GPU as torch sees it, whichever of several it is."""
+    if device.type != "cuda":
+        return cpu_device()
+    free, total = torch.cuda.mem_get_info(device)
+    return Device("cuda", torch.cuda.get_device_name(device), total, free)
 
 
 def check_fit(data: PreparedData, skeleton: Skeleton, virtual_tokens: int = 0) -> None:
