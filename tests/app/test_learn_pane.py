@@ -8,8 +8,12 @@ import pytest
 from hosting import Host, lines_with, make_run, screen_text
 from waiting import wait_for
 
+from workbench.app.actions import ACTIONS
+from workbench.app.panes.chat import ChatPane
 from workbench.app.panes.learn import LearnPane
 from workbench.app.panes.learn.pane import key_figures
+from workbench.app.panes.monitor import MonitorPane
+from workbench.app.panes.runs import RunsPane
 from workbench.core.lessons import fill_lesson, lesson_figures, load_lessons, placeholders
 from workbench.core.memory.device import Device, cpu_device
 from workbench.core.methods import METHODS
@@ -97,6 +101,14 @@ def test_a_models_name_is_neither_markdown_nor_an_escape(tiny):
     recipe = change_recipe(recipe_from_mapping({}), {"model.path": "**[x](http://y)**\x1b[31m"})
     text = fill_lesson("{{model}}", figures_of(recipe, tiny))
     assert "\x1b" not in text and text.startswith("\\*\\*\\[x\\]")
+
+
+@pytest.mark.parametrize(
+    ("place", "pane"), [("monitor", MonitorPane), ("chat", ChatPane), ("runs", RunsPane), ("learn", LearnPane)]
+)
+def test_every_key_of_the_table_has_something_to_do_in_its_pane(place, pane):
+    for action in ACTIONS[place]:
+        assert callable(getattr(pane, f"action_{action.call.partition('(')[0]}")), action.call
 
 
 async def test_moving_through_the_list_shows_each_lesson_with_the_models_figures():

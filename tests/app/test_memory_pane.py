@@ -40,7 +40,7 @@ async def test_it_shows_the_verdict_the_range_and_every_part(workspace, size):
         assert f"{glyphs().tick} fits" in shown
         assert size_text(app.estimate.reserved) in shown
         assert size_text(app.device.total) in shown
-        parts = app.query_one("#parts", Drawn).text
+        parts = app.built["memory"].parts.text
         for name, amount in app.estimate.parts.items():
             assert bool(amount) == (f" {name} " in parts and size_text(amount) in parts)
 

@@ -90,10 +90,10 @@ async def test_plus_and_minus_change_a_number_and_the_count_moves_at_once(worksp
         row(app, "method.rank").field.focus()
         await press(pilot, "plus")
         assert app.recipe.method.knobs["rank"] == 16
-        await wait_for(lambda: "157,696" in text_of(app.query_one("#trainable")))
+        await wait_for(lambda: "157,696" in text_of(app.built["method"].trainable))
         await press(pilot, "minus", "minus")
         assert app.recipe.method.knobs["rank"] == 4
-        await wait_for(lambda: "39,424" in text_of(app.query_one("#trainable")))
+        await wait_for(lambda: "39,424" in text_of(app.built["method"].trainable))
 
 
 async def test_a_typed_number_counts_at_every_key(workspace):

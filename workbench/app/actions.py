@@ -112,7 +112,7 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
         Action("compare", "Compare", "Compare the marked runs.", ("m", "ctrl+o")),
         Action("chat", "Chat", "Talk to this run's base and tuned model.", ("c", "ctrl+t")),
         Action("resume", "Resume", "Resume a stopped, failed or lost run, or a paused one.", ("r", "ctrl+g")),
-        Action("open_recipe", "Open recipe", "Make this run's recipe the current one.", ("o", "w", "f11")),
+        Action("open_recipe", "Open recipe", "Make this run's recipe the current one.", ("o", "ctrl+n")),
         Action("sort", "Sort", "Sort by the next column.", ("t", "ctrl+l"), foot=False),
         Action("delete", "Delete", "Delete this run, after a question.", ("d", "delete")),
         Action("training_loss", "Training loss", "Compare the training losses, or the held-out ones again.", ("v",)),

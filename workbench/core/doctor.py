@@ -16,7 +16,7 @@ from workbench.core.places import Workspace, sample_folder, tiny_folder
 
 REQUIRED = (
     "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "gguf", "textual",
-    "plotext", "pyarrow", "jinja2", "psutil", "pyyaml", "sentencepiece", "platformdirs",
+    "pyarrow", "jinja2", "psutil", "pyyaml", "sentencepiece", "platformdirs",
 )  # fmt: skip
 OPTIONAL = {"bitsandbytes": "QLoRA and the 8-bit and paged optimizers need it"}
 

@@ -116,5 +116,5 @@ def run_pretraining(target: Path, start: Start, *, checkpoint_every: int, thread
     (target / "README.md").write_text(write_card(measured, documents), encoding="utf-8")
     for name in (FOLDER, FOLDER + ".new", FOLDER + ".old"):
         shutil.rmtree(target / name, ignore_errors=True)
-    report.say("end", f"The model is in {target}.", folder=str(target), seconds=reached.seconds)
+    report.say_end(target, reached.seconds, recall, behaviour)
     return True

@@ -6,9 +6,9 @@ from textual.content import Content
 
 from workbench.app.charts.lines import Lines
 from workbench.app.glyphs import glyphs
-from workbench.app.panes.chat.exchange import DONE, FAILED, STOPPED, WAITING, Exchange
+from workbench.app.panes.chat.exchange import DONE, FAILED, STOPPED, WAITING, Exchange, Tally
 from workbench.app.words import visible
-from workbench.core.words import count_text, seconds_text, visible_text
+from workbench.core.words import count_text, seconds_text, share_text, visible_text
 
 SIDE_BY_SIDE = 64
 """Columns from which the answers stand side by side."""
@@ -135,3 +135,14 @@ def _hanging(mark: str, text: str, width: int, style: str) -> list[Content]:
 def _wrapped(text: str, width: int, style: str = "") -> list[Content]:
     content = Content.styled(text, style) if style else Content(text)
     return list(content.wrap(max(1, width)))
+
+
+def tally_line(tally: Tally, short: bool) -> Content:
+    """How often each side was right, with how many questions that is out of; empty where none was asked."""
+    if not tally.asked:
+        return Content("")
+    rows = "1 held-out question" if tally.asked == 1 else f"{tally.asked} held-out questions"
+    parts: list[tuple[str, str] | str] = [("Exact matches:" if short else f"Exact matches over {rows}:", "$quiet")]
+    for side, right in tally.right.items():
+        parts += [f"  {side} ", (f"{right} of {tally.asked}", "bold"), f", {share_text(right / tally.asked)}"]
+    return Content.assemble(*parts)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Button, Input, Static
 
@@ -17,7 +16,7 @@ from workbench.app.glyphs import glyphs
 from workbench.app.messages import Told
 from workbench.app.panes.chat.asking import ask_helper
 from workbench.app.panes.chat.exchange import Exchange, count_right
-from workbench.app.panes.chat.exchange_view import ExchangeView
+from workbench.app.panes.chat.exchange_view import ExchangeView, tally_line
 from workbench.app.panes.chat.heading import ChatHeading
 from workbench.app.panes.chat.prompt_input import PromptInput
 from workbench.app.panes.chat.questions import HeldOutQuestion, HeldOutQuestions
@@ -27,10 +26,11 @@ from workbench.app.screens.question import Question
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.recipe import Recipe
 from workbench.core.runs.folder import RunFolder, Status
-from workbench.core.words import share_text, visible_text
+from workbench.core.words import visible_text
 
 if TYPE_CHECKING:
     from textual.events import Hide, Resize, Show
+    from textual.timer import Timer
     from textual.worker import Worker
 
     from workbench.core.helper import Helper
@@ -87,6 +87,7 @@ class ChatPane(Vertical, can_focus=True):
         self._answering: Worker[None] | None = None
         self._loading: Worker[None] | None = None
         self._views: dict[int, ExchangeView] = {}
+        self._streaming: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield ChatHeading(id="chat-heading")
@@ -105,7 +106,7 @@ class ChatPane(Vertical, can_focus=True):
             yield Button("Stop", id="button-stop_answer", compact=True)
 
     def on_mount(self) -> None:
-        self.set_interval(PERIOD, self._draw_last)
+        self._streaming = self.set_interval(PERIOD, self._draw_last, pause=True)
         self._ready = True
         self._renew()
 
@@ -225,9 +226,12 @@ class ChatPane(Vertical, can_focus=True):
             history[place] = exchange
 
         heading, sampling = self.query_one(ChatHeading), self.query_one(SamplingFields).values
+        assert self._streaming is not None
+        self._streaming.resume()
         try:
             await ask_helper(self.helper, source, history[place], sampling, keep, heading.show_work)
         finally:
+            self._streaming.pause()
             if self.is_attached:
                 self._draw_last()
                 self._draw_tally()
@@ -268,15 +272,7 @@ class ChatPane(Vertical, can_focus=True):
             talk.scroll_end(animate=False)
 
     def _draw_tally(self) -> None:
-        tally = count_right(self.history)
-        parts: list[tuple[str, str] | str] = []
-        if tally.asked:
-            rows = "1 held-out question" if tally.asked == 1 else f"{tally.asked} held-out questions"
-            short = self.has_class("narrow")
-            parts.append(("Exact matches:" if short else f"Exact matches over {rows}:", "$quiet"))
-            for side, right in tally.right.items():
-                parts += [f"  {side} ", (f"{right} of {tally.asked}", "bold"), f", {share_text(right / tally.asked)}"]
-        self.query_one("#tally", Static).update(Content.assemble(*parts))
+        self.query_one("#tally", Static).update(tally_line(count_right(self.history), self.has_class("narrow")))
 
     # what the person does
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -70,29 +73,26 @@ class DataPane(Horizontal):
         super().__init__()
         self._opened: bool | None = None
         """Whether the person opened or closed the set-up; None where the width decides."""
+        self.set_up: SetUp | None = None
+        """The form, once it has been shown."""
+        self.rows = RowList()
+        self.summary = Drawn(id="summary")
+        self.view_names = ViewNames(VIEWS)
+        self.raw, self.conversation, self.tokens = RawView(), ConversationView(), TokensView()
+        self.views: tuple[RowView, ...] = (self.raw, self.conversation, self.tokens)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="seen"):
-            yield Drawn(id="summary")
+            yield self.summary
             yield Drawn(lambda width: Content.styled(header(width - 1), "$quiet"), id="row-header")
-            yield RowList()
-            yield ViewNames(VIEWS)
+            yield self.rows
+            yield self.view_names
             with Horizontal(id="views"):
-                yield RawView(id="raw")
-                yield ConversationView(id="conversation")
-                yield TokensView(id="tokens")
+                yield from self.views
 
     def on_mount(self) -> None:
         self.watch_chosen_view()
-        self.watch_data_state(DataState(), self.data_state)
-
-    def _views(self) -> list[RowView]:
-        return [self.query_one(RawView), self.query_one(ConversationView), self.query_one(TokensView)]
-
-    @property
-    def set_up(self) -> SetUp | None:
-        """The form, once it has been shown."""
-        return next(iter(self.query(SetUp)), None)
+        self._show_data(None)
 
     @property
     def _in_set_up(self) -> bool:
@@ -104,28 +104,29 @@ class DataPane(Horizontal):
         if self.set_up is not None and self.has_class("-set-up", "-instead"):
             self.set_up.focus_first()
         else:
-            self.query_one(RowList).focus()
+            self.rows.focus()
 
     # what comes down
 
     def watch_recipe(self) -> None:
-        if self.is_mounted and self.set_up is not None:
+        if self.set_up is not None:
             self.set_up.show(self.recipe)
 
-    def watch_data_state(self, before: DataState, now: DataState) -> None:
-        if not self.is_mounted:
-            return
-        rows = self.query_one(RowList)
-        if now.report is not None and now.report is not before.report:
-            rows.clear(int(now.report["rows"]))
-        elif now.report is None and not now.busy:
-            rows.clear(0)
-        self.set_class(not rows.total, "-none")
+    def watch_data_state(self, before: DataState) -> None:
+        self._show_data(before.report)
+
+    def _show_data(self, before: Mapping[str, Any] | None) -> None:
+        state = self.data_state
+        if state.report is not None and state.report is not before:
+            self.rows.clear(int(state.report["rows"]))
+        elif state.report is None and not state.busy:
+            self.rows.clear(0)
+        self.set_class(not self.rows.total, "-none")
         self._show_summary()
 
     def _show_summary(self) -> None:
         state, lines = self.data_state, 7 if self.size.height >= 28 else 4
-        self.query_one("#summary", Drawn).show(lambda width: summary(state, lines, width))
+        self.summary.show(lambda width: summary(state, lines, width))
 
     async def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
@@ -138,12 +139,13 @@ class DataPane(Horizontal):
         opened = width >= SET_UP_SHOWN if self._opened is None else self._opened
         beside = width >= SET_UP_BESIDE
         if opened and self.set_up is None:
-            await self.mount(SetUp(self.recipe), before=0)
+            self.set_up = SetUp(self.recipe)
+            await self.mount(self.set_up, before=0)
         self.set_class(opened, "-set-up")
         self.set_class(not beside, "-instead")
         one = width - (SET_UP if opened and beside else 0) < THREE
         self.set_class(one, "-one")
-        for view, title in zip(self._views(), VIEWS.values(), strict=True):
+        for view, title in zip(self.views, VIEWS.values(), strict=True):
             view.border_title = "" if one else title
 
     # pages and rows
@@ -161,22 +163,22 @@ class DataPane(Horizontal):
         if data_key(recipe) != data_key(self.recipe):
             return
         if wrong:
-            self.query_one("#summary", Drawn).show(Content.styled(visible(wrong), "$text-error"))
+            self.summary.show(Content.styled(visible(wrong), "$text-error"))
             return
-        self.query_one(RowList).put(start, page["rows"])
+        self.rows.put(start, page["rows"])
 
     def on_row_list_lit(self, event: RowList.Lit) -> None:
         event.stop()
-        self.query_one(RawView).show(event.row)
-        self.query_one(ConversationView).show(event.row)
-        self.query_one(TokensView).show(event.row, self.recipe.data.over_length == "cut_left")
+        self.raw.show(event.row)
+        self.conversation.show(event.row)
+        self.tokens.show(event.row, self.recipe.data.over_length == "cut_left")
 
     # what the person does
 
     def watch_chosen_view(self) -> None:
-        for name, view in zip(VIEWS, self._views(), strict=True):
+        for name, view in zip(VIEWS, self.views, strict=True):
             view.set_class(name == self.chosen_view, "-shown")
-        self.query_one(ViewNames).active = self.chosen_view
+        self.view_names.active = self.chosen_view
 
     def on_view_names_chosen(self, event: ViewNames.Chosen) -> None:
         event.stop()
@@ -188,13 +190,11 @@ class DataPane(Horizontal):
         if self.has_class("-one"):
             self.chosen_view = names[(names.index(self.chosen_view) + 1) % len(names)]
         else:
-            views = self._views()
-            at = next((place for place, view in enumerate(views) if view.has_focus), -1)
-            views[(at + 1) % len(views)].focus()
+            at = next((place for place, view in enumerate(self.views) if view.has_focus), -1)
+            self.views[(at + 1) % len(self.views)].focus()
 
     def action_ids(self) -> None:
-        tokens = self.query_one(TokensView)
-        tokens.ids = not tokens.ids
+        self.tokens.ids = not self.tokens.ids
         if self.has_class("-one"):
             self.chosen_view = "tokens"
 
@@ -212,7 +212,7 @@ class DataPane(Horizontal):
     async def _close_set_up(self) -> None:
         self._opened = None
         await self._arrange()
-        self.query_one(RowList).focus()
+        self.rows.focus()
 
     async def key_escape(self, event: events.Key) -> None:
         """Escape leads out of the set-up; elsewhere it goes on to the app."""

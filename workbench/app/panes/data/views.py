@@ -38,12 +38,16 @@ class RowView(VerticalScroll, can_focus=True):
     RowView:focus { border: $edge $border; border-title-color: $primary; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = Drawn()
+
     def compose(self) -> ComposeResult:
-        yield Drawn()
+        yield self.drawn
 
     def draw(self, content: Content) -> None:
         """Show this text, from its beginning."""
-        self.query_one(Drawn).show(content)
+        self.drawn.show(content)
         self.scroll_home(animate=False)
 
 
@@ -96,8 +100,8 @@ class TokensView(RowView):
     )
     ids: reactive[bool] = reactive(False, init=False)
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._row: Row | None = None
         self._cut_left = False
 

@@ -88,14 +88,18 @@ class MemoryPane(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.advice: tuple[Advice, ...] = ()
+        self.peak, self.measured, self.parts = Drawn(id="peak"), Drawn(id="measured"), Drawn(id="parts")
+        self.advice_heading = Drawn(lambda _: Content("What would make it smaller"), classes="heading")
+        self.advice_list = AdviceList()
+        self.scroll = VerticalScroll(id="memory-scroll", can_focus=True)
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="memory-scroll", can_focus=True):
-            yield Drawn(id="peak")
-            yield Drawn(id="measured")
-            yield Drawn(id="parts")
-            yield Drawn(lambda _: Content("What would make it smaller"), id="advice-heading", classes="heading")
-            yield AdviceList()
+        with self.scroll:
+            yield self.peak
+            yield self.measured
+            yield self.parts
+            yield self.advice_heading
+            yield self.advice_list
         yield Button("Start a run", id="start", compact=True)
 
     def on_mount(self) -> None:
@@ -103,37 +107,34 @@ class MemoryPane(Vertical):
         self._show()
 
     def focus_first(self) -> None:
-        advice, scroll = self.query_one(AdviceList), self.query_one("#memory-scroll", VerticalScroll)
-        (advice if advice.option_count and not scroll.max_scroll_y else scroll).focus()
+        """The advice, unless that would scroll the figures away."""
+        (self.advice_list if self.advice and not self.scroll.max_scroll_y else self.scroll).focus()
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
 
     def watch_estimate(self) -> None:
-        if self.is_mounted:
-            self._show()
+        self._show()
 
     def watch_estimate_note(self) -> None:
-        if self.is_mounted:
-            self._show()
+        self._show()
 
     def watch_runs(self) -> None:
-        if self.is_mounted:
-            self.query_one("#measured", Drawn).show(measured_line(last_measured(self.runs)))
+        self.measured.show(measured_line(last_measured(self.runs)))
 
     def _show(self) -> None:
         estimate = self.estimate
-        peak, parts = self.query_one("#peak", Drawn), self.query_one("#parts", Drawn)
         if estimate is None:
-            peak.show(Content.styled(visible(self.estimate_note) or "Looking at the model and the device", "$quiet"))
-            parts.show("")
+            note = visible(self.estimate_note) or "Looking at the model and the device"
+            self.peak.show(Content.styled(note, "$quiet"))
+            self.parts.show("")
             self.advice = ()
         else:
-            peak.show(lambda width: Content("\n").join([headline(estimate), gauge(estimate, width)]))
-            parts.show(lambda width: parts_of(estimate, width))
+            self.peak.show(lambda width: Content("\n").join([headline(estimate), gauge(estimate, width)]))
+            self.parts.show(lambda width: parts_of(estimate, width))
             self.advice = self._advise()
-        self.query_one(AdviceList).show(self.advice)
-        self.query_one("#advice-heading").display = bool(self.advice)
+        self.advice_list.show(self.advice)
+        self.advice_heading.display = bool(self.advice)
 
     def _advise(self) -> tuple[Advice, ...]:
         if self.skeleton is None or self.device is None:
@@ -151,7 +152,7 @@ class MemoryPane(Vertical):
         self.post_message(StartRequested())
 
     def action_apply(self) -> None:
-        at = self.query_one(AdviceList).highlighted
+        at = self.advice_list.highlighted
         if at is None:
             self.post_message(Told("There is no advice: nothing simple would make this run smaller."))
         else:

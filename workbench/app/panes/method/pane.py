@@ -49,32 +49,38 @@ class MethodPane(Vertical):
     skeleton: reactive[Skeleton | None] = reactive(None, init=False)
     model_note: reactive[str] = reactive("", init=False)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.methods = MethodList()
+        self.about, self.refusal = Drawn(id="about"), Drawn(id="refusal")
+        self.method_heading = Drawn(classes="heading")
+        self.method_knobs = Vertical(id="method-knobs")
+        self.trainable = Drawn(id="trainable")
+
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="method-scroll", can_focus=False):
-            yield MethodList()
-            yield Drawn(id="about")
-            yield Drawn(id="refusal")
-            yield Drawn(id="method-heading", classes="heading")
-            with Vertical(id="method-knobs"):
+            yield self.methods
+            yield self.about
+            yield self.refusal
+            yield self.method_heading
+            with self.method_knobs:
                 knobs = self._method_knobs()
                 if knobs:
                     yield self._method_form(knobs)
             yield Drawn(lambda _: Content("Training"), classes="heading")
             yield KnobForm(_training(USED), self.recipe, id="training-knobs")
-        yield Drawn(id="trainable")
+        yield self.trainable
 
     def on_mount(self) -> None:
         self._show()
 
     def focus_first(self) -> None:
-        self.query_one(MethodList).focus()
+        self.methods.focus()
 
     # what comes down
 
     async def watch_recipe(self, before: Recipe, now: Recipe) -> None:
-        if not self.is_mounted:
-            return
-        if before.method.name != now.method.name:
+        if before.method.name != now.method.name and self.is_mounted:
             await self._change_form()
         for form in self.query(KnobForm):
             form.show(now)
@@ -83,11 +89,10 @@ class MethodPane(Vertical):
     async def watch_skeleton(self) -> None:
         if self.is_mounted:
             await self._change_form()
-            self._show()
+        self._show()
 
     def watch_model_note(self) -> None:
-        if self.is_mounted:
-            self._show()
+        self._show()
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
@@ -95,11 +100,10 @@ class MethodPane(Vertical):
 
     async def _change_form(self) -> None:
         """The form of the chosen method, or of a model with other layers to name."""
-        place = self.query_one("#method-knobs")
-        await place.remove_children()
+        await self.method_knobs.remove_children()
         knobs = self._method_knobs()
         if knobs:
-            await place.mount(self._method_form(knobs))
+            await self.method_knobs.mount(self._method_form(knobs))
 
     def _method_knobs(self) -> dict[str, Knob]:
         return {f"method.{name}": knob for name, knob in knobs_of(self.recipe.method.facts.knobs).items()}
@@ -117,18 +121,16 @@ class MethodPane(Vertical):
     def _show(self) -> None:
         recipe, skeleton = self.recipe, self.skeleton
         method = recipe.method.facts
-        methods = self.query_one(MethodList)
-        methods.styles.max_height = max(3, self.size.height // 5 + 1)
-        methods.show(recipe.method, skeleton)
-        self.query_one("#about", Drawn).show(_about(method))
+        self.methods.styles.max_height = max(3, self.size.height // 5 + 1)
+        self.methods.show(recipe.method, skeleton)
+        self.about.show(_about(method))
         heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
-        self.query_one("#method-heading", Drawn).show(heading)
+        self.method_heading.show(heading)
         room = max(1, min(7, self.size.height // 4 - 1))
-        self.query_one("#trainable", Drawn).show(lambda width: trainable(recipe, skeleton, room, width))
+        self.trainable.show(lambda width: trainable(recipe, skeleton, room, width))
         wrong = self._reason_against(recipe) or (self.model_note if skeleton is None else "")
-        refusal = self.query_one("#refusal", Drawn)
-        refusal.display = bool(wrong)
-        refusal.show(Content.styled(visible(wrong), "$text-error"))
+        self.refusal.display = bool(wrong)
+        self.refusal.show(Content.styled(visible(wrong), "$text-error"))
 
     # what the person does
 
