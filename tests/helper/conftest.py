@@ -1,23 +1,16 @@
-"""Workspaces, and the helper process at its raw end."""
+"""What the tests of the helper share."""
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
+from raw_helper import RawHelper
 
 from workbench.core.places import Workspace, find_workspace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "engine"))  # made_runs
-
-DEADLINE = 90.0
 
 
 @pytest.fixture(autouse=True)
@@ -28,51 +21,6 @@ def one_thread(monkeypatch):
 @pytest.fixture
 def workspace(tmp_path) -> Workspace:
     return find_workspace(tmp_path / "workspace")
-
-
-class RawHelper:
-    """The helper process by its pipes, every line as it comes."""
-
-    def __init__(self, workspace: Workspace, **environment: str) -> None:
-        workspace.cache.mkdir(exist_ok=True)
-        self.log = workspace.cache / "raw.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.engine.helper", "--workspace", str(workspace.root)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, **environment},
-            )
-        self.lines: list[bytes] = []
-        self._fresh: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.lines.append(line)
-            self._fresh.put(line)
-
-    def send(self, message: object) -> None:
-        line = message if isinstance(message, bytes) else json.dumps(message).encode()
-        self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-
-    def wait_for(self, wanted) -> dict:
-        """The next message for which `wanted` is true; those before it are skipped."""
-        end = time.monotonic() + DEADLINE
-        while True:
-            message = json.loads(self._fresh.get(timeout=max(0.1, end - time.monotonic())))
-            if wanted(message):
-                return message
-
-    def answer(self, number: object) -> dict:
-        return self.wait_for(lambda message: message["id"] == number and "event" not in message)
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=DEADLINE)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import RawHelper
+from raw_helper import RawHelper
 
 from workbench.core.errors import UserError
 from workbench.core.places import find_workspace
