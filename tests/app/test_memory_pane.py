@@ -68,6 +68,15 @@ async def test_advice_is_applied_with_one_key_and_the_estimate_falls(workspace):
         assert before - app.estimate.reserved == advice[0].memory
 
 
+async def test_the_advice_belongs_to_the_recipe_as_it_is_now(workspace):
+    async with opened(workspace, story(method={"name": "full"}), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        await wait_for(lambda: "LoRA instead of every weight" in text_of(app.built["memory"]))
+        app.edit({"method.name": "lora"})
+        await wait_for(lambda: "LoRA instead of every weight" not in text_of(app.built["memory"]))
+        assert "A base in 4-bit numbers" in text_of(app.built["memory"])
+
+
 async def test_advice_is_applied_by_enter_and_by_a_click(workspace):
     async with opened(workspace, story(), (120, 45)) as (app, pilot):
         await on_memory(pilot, app)

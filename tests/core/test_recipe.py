@@ -68,6 +68,10 @@ def test_text_that_is_no_yaml_is_refused_with_its_line(text):
         recipe_from_text(text)
 
 
+def test_a_number_such_as_2e_3_is_a_number_in_a_recipe_file():
+    assert recipe_from_text("training: {learning_rate: 2e-3}").training.learning_rate == 0.002
+
+
 def test_a_setting_changes_one_key_and_leaves_the_rest():
     recipe = recipe_from_mapping({})
     changed = change_recipe(

@@ -11,6 +11,8 @@ from workbench.core.methods import METHODS
 from workbench.engine.methods.trial import count_trained
 from workbench.engine.skeletons import build_skeleton
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = {
     "LOHA": {"r": 4},
     "LOKR": {"r": 4},

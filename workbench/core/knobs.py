@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import types
@@ -63,6 +64,9 @@ class Knob:
 
     def check(self, value: Any, key: str) -> Any:
         """`value`, as the knob's own type; UserError names `key`, the value and what would be accepted."""
+        if isinstance(value, str) and str not in self.kinds and float in self.kinds:
+            with contextlib.suppress(ValueError):
+                value = float(value)  # YAML 1.1 reads 2e-3 as text
         if self._accepts(value):
             return float(value) if isinstance(value, int) and self._wants_float(value) else value
         raise UserError(f"{key} cannot be {_shown(value)}; it takes {self.accepted}.")

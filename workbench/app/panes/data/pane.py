@@ -112,7 +112,7 @@ class DataPane(Horizontal):
         if self.set_up is not None:
             self.set_up.show(self.recipe)
 
-    def watch_data_state(self, before: DataState) -> None:
+    def watch_data_state(self, before: DataState, now: DataState) -> None:  # noqa: ARG002
         self._show_data(before.report)
 
     def _show_data(self, before: Mapping[str, Any] | None) -> None:

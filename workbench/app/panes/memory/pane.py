@@ -88,6 +88,7 @@ class MemoryPane(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.advice: tuple[Advice, ...] = ()
+        self._due = False
         self.peak, self.measured, self.parts = Drawn(id="peak"), Drawn(id="measured"), Drawn(id="parts")
         self.advice_heading = Drawn(lambda _: Content("What would make it smaller"), classes="heading")
         self.advice_list = AdviceList()
@@ -113,16 +114,26 @@ class MemoryPane(Vertical):
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
 
+    def watch_recipe(self) -> None:
+        self._changed()
+
     def watch_estimate(self) -> None:
-        self._show()
+        self._changed()
 
     def watch_estimate_note(self) -> None:
-        self._show()
+        self._changed()
+
+    def _changed(self) -> None:
+        """Draw once all that comes down with one change is there: recipe and estimate belong together."""
+        if not self._due:
+            self._due = True
+            self.call_later(self._show)
 
     def watch_runs(self) -> None:
         self.measured.show(measured_line(last_measured(self.runs)))
 
     def _show(self) -> None:
+        self._due = False
         estimate = self.estimate
         if estimate is None:
             note = visible(self.estimate_note) or "Looking at the model and the device"
