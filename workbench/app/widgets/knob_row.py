@@ -133,7 +133,7 @@ class KnobRow(Widget):
         self.field.focus()
         place = event.x - NAME - self.room
         if isinstance(self.field, NumberField) and event.y == 0 and 1 <= place < MARKS - 1:
-            self.field.step(place >= 3)
+            self.field.call_later(self.field.step, place >= 3)  # a message whose sender is its parent goes no further
 
 
 def _indented(text: str, width: int, style: str) -> list[Content]:
