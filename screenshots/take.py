@@ -119,13 +119,13 @@ async def take(workspace: Workspace) -> None:
         save(app, "monitor")
         await show(pilot, "f6", "base")
         for number in range(1, QUESTIONS + 1):
-            await pilot.press("n")
+            await pilot.press("ctrl+n")
             await until(lambda number=number: f"of {number}" in screen_text(app), f"answer {number}")
         await pilot.pause(1.0)
         save(app, "chat")
         await show(pilot, "f7", "capitals-full")
         save(app, "runs")
-        await show(pilot, "f8", "Loss mask")
+        await show(pilot, "f8", "1 ")
         save(app, "learn")
 
 

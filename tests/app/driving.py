@@ -56,7 +56,15 @@ async def press(pilot: Pilot, *keys: str) -> None:
 
 async def type_text(pilot: Pilot, text: str) -> None:
     """Type a text into what has the focus."""
-    names = {"/": "slash", ".": "full_stop", "-": "minus", "_": "underscore", " ": "space", ",": "comma", "=": "equals_sign"}
+    names = {
+        "/": "slash",
+        ".": "full_stop",
+        "-": "minus",
+        "_": "underscore",
+        " ": "space",
+        ",": "comma",
+        "=": "equals_sign",
+    }
     for letter in text:
         await pilot.press(names.get(letter, letter))
     await pilot.pause()

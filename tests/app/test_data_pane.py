@@ -38,7 +38,10 @@ def underlined(view) -> str:
     """What is drawn bold and underlined in a view, which is what is trained on."""
     strips = view.query_one(Drawn).render_lines(view.query_one(Drawn).size.region)
     return "".join(
-        segment.text for line in strips for segment in line if segment.style and segment.style.underline and segment.style.bold
+        segment.text
+        for line in strips
+        for segment in line
+        if segment.style and segment.style.underline and segment.style.bold
     )
 
 
@@ -53,7 +56,9 @@ async def test_the_sample_shows_its_rows_its_figures_and_what_is_trained_on(work
         row = app.query_one(RowList).row_at(0)
         if size[0] >= 80:  # narrower, the line of a row has room for the question only
             await wait_for(lambda: row["messages"][-1]["content"] in text_of(app.built["data"]))
-        trained = [token for token, kind in zip(row["tokens"], token_kinds(row, False), strict=True) if kind == "trained"]
+        trained = [
+            token for token, kind in zip(row["tokens"], token_kinds(row, False), strict=True) if kind == "trained"
+        ]
         view = app.query_one(TokensView)
         await wait_for(lambda: underlined(view).replace("trained on", "", 1).strip() == "".join(trained).strip())
 
@@ -107,7 +112,9 @@ async def test_i_shows_the_ids_of_the_tokens(workspace):
 
 
 async def test_fifty_thousand_rows_are_fetched_by_the_page_only(workspace, tmp_path):
-    source = write_rows(tmp_path / "many.jsonl", ({"prompt": f"Number {n}?", "completion": f"{n}."} for n in range(50_000)))
+    source = write_rows(
+        tmp_path / "many.jsonl", ({"prompt": f"Number {n}?", "completion": f"{n}."} for n in range(50_000))
+    )
     async with opened(workspace, story(data={"source": source}), (120, 36)) as (app, pilot):
         rows = app.query_one(RowList)
         await wait_for(lambda: rows.total == 50_000, 60)
@@ -121,8 +128,12 @@ async def test_fifty_thousand_rows_are_fetched_by_the_page_only(workspace, tmp_p
 
 
 async def test_text_in_the_data_is_shown_and_never_obeyed(workspace, tmp_path):
-    nasty = "[bold red]loud[/] [@click=app.quit]x[/] \x1b[2J\x1b]0;title\x07 \x00 \u202eback\u2066 \x9b31m end\r\nnext\tone"
-    source = write_rows(tmp_path / "nasty.jsonl", [{"prompt": nasty, "completion": nasty}, {"prompt": "a", "completion": "b"}])
+    nasty = (
+        "[bold red]loud[/] [@click=app.quit]x[/] \x1b[2J\x1b]0;title\x07 \x00 \u202eback\u2066 \x9b31m end\r\nnext\tone"
+    )
+    source = write_rows(
+        tmp_path / "nasty.jsonl", [{"prompt": nasty, "completion": nasty}, {"prompt": "a", "completion": "b"}]
+    )
     async with opened(workspace, story(data={"source": source, "held_out": 0.0}), (120, 36)) as (app, pilot):
         await rows_shown(app)
         await pilot.pause()
@@ -165,7 +176,11 @@ async def test_tokens_beyond_the_longest_row_are_struck_and_counted(workspace):
 async def test_rows_without_an_answer_are_listed_with_the_reason(workspace, tmp_path):
     source = write_rows(
         tmp_path / "gaps.jsonl",
-        [{"question": "One?", "answer": "Yes."}, {"question": "Two?", "answer": ""}, {"question": "Three?", "answer": "No."}],
+        [
+            {"question": "One?", "answer": "Yes."},
+            {"question": "Two?", "answer": ""},
+            {"question": "Three?", "answer": "No."},
+        ],
     )
     async with opened(workspace, story(data={"source": source, "held_out": 0.0}), (120, 36)) as (app, pilot):
         await rows_shown(app)
@@ -276,7 +291,9 @@ async def test_a_file_that_is_not_what_it_should_be_gets_one_sentence_and_can_be
         await press(pilot, "s")
         assert not list(workspace.runs.iterdir()), "a run that would fail at once is not started"
         file.unlink()
-        good = write_rows(tmp_path / name.replace(name.split(".")[-1], "jsonl"), [{"question": "a?", "answer": "b"}] * 4)
+        good = write_rows(
+            tmp_path / name.replace(name.split(".")[-1], "jsonl"), [{"question": "a?", "answer": "b"}] * 4
+        )
         if good == str(file):
             await press(pilot, "r")
             await wait_for(lambda: app.data_state.report is not None)

@@ -17,7 +17,6 @@ from workbench.app.panes.memory.drawing import gauge, headline, parts_of
 from workbench.app.panes.memory.measured import last_measured
 from workbench.app.panes.memory.pane import AdviceList
 from workbench.app.screens.question import Question
-from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.bars import apportion, bar
 from workbench.core.memory.device import Device
 from workbench.core.recipe import recipe_to_yaml
@@ -137,7 +136,9 @@ async def test_the_last_measured_run_stands_beside_its_prediction(workspace):
         assert "calm-crane: predicted 660 MB, measured 600 MB, so the prediction was 10% too high" in shown
 
 
-@pytest.mark.parametrize("facts", [{}, {"memory": None}, {"memory": {"predicted": 1}}, {"memory": {"predicted": 1, "measured": 0}}])
+@pytest.mark.parametrize(
+    "facts", [{}, {"memory": None}, {"memory": {"predicted": 1}}, {"memory": {"predicted": 1, "measured": 0}}]
+)
 def test_facts_without_both_figures_are_passed_over(workspace, facts):
     finished(workspace, "calm-crane", facts)
     assert last_measured(tuple(list_runs(workspace))) is None

@@ -76,8 +76,10 @@ async def test_the_form_has_one_field_for_every_knob_of_every_method(workspace, 
         if app.recipe.method.name != name:
             pytest.skip("the method needs more than its name")
         await wait_for(
-            lambda: {found.key for found in app.query("#method-knobs KnobRow")}
-            == {f"method.{knob}" for knob in knobs_of(METHODS[name].knobs)}
+            lambda: (
+                {found.key for found in app.query("#method-knobs KnobRow")}
+                == {f"method.{knob}" for knob in knobs_of(METHODS[name].knobs)}
+            )
         )
         for found in app.query("#method-knobs KnobRow"):
             assert found.field.region.width > 0
@@ -159,9 +161,10 @@ async def test_an_impossible_value_is_refused_under_its_knob_and_the_old_one_sta
         await press(pilot, "tab")
         assert app.recipe == before
         assert found.wrong == ""
-        assert parse_value(found.knob, found.field.value) == (
-            before.method.knobs if key.startswith("method.") else vars_of(before.training)
-        )[key.partition(".")[2]]
+        assert (
+            parse_value(found.knob, found.field.value)
+            == (before.method.knobs if key.startswith("method.") else vars_of(before.training))[key.partition(".")[2]]
+        )
 
 
 def vars_of(section):
@@ -251,7 +254,9 @@ async def test_a_method_that_does_not_fit_the_model_says_so_and_does_not_start(w
     async with opened(workspace, story(), (120, 45)) as (app, pilot):
         await on_method(pilot, app)
         app.edit({"method.rank": 500})
-        await wait_for(lambda: "so its rank is at most" in " ".join(text_of(app.built["method"]).replace("│", " ").split()))
+        await wait_for(
+            lambda: "so its rank is at most" in " ".join(text_of(app.built["method"]).replace("│", " ").split())
+        )
         assert app.estimate is None
         await press(pilot, "f9")
         assert not list(workspace.runs.iterdir())

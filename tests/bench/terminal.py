@@ -19,7 +19,9 @@ ESCAPES = re.compile(rb"\x1b\[[0-9;?<>=]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b\][^\x07]
 class Terminal:
     """A process on a pseudo-terminal."""
 
-    def __init__(self, command: list[str], environment: dict[str, str] | None = None, size: tuple[int, int] = (120, 36)):
+    def __init__(
+        self, command: list[str], environment: dict[str, str] | None = None, size: tuple[int, int] = (120, 36)
+    ):
         self.started = time.perf_counter()
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))

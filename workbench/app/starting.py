@@ -67,6 +67,6 @@ def start_run(recipe: Recipe, workspace: Workspace) -> tuple[RunFolder, subproce
         return folder, launch_run(folder)
     except OSError as error:
         raise UserError(
-            f"The run cannot be started in {workspace.runs} ({error.strerror or error}); check that the folder is there "
-            "and has room."
+            f"The run cannot be started in {workspace.runs} ({error.strerror or error}); check that the folder is "
+            "there and has room."
         ) from None

@@ -53,10 +53,10 @@ class Opening(ModalScreen[dict[str, Any] | None]):
         with VerticalScroll(classes="dialog", can_focus=False) as dialog:
             dialog.border_title = "My own model and data"
             yield Static("Model: a folder, a .gguf file, a Hub id, or tiny", classes="heading", markup=False)
-            yield Input(self.recipe.model.path, id="model", compact=True)
+            yield _still(Input(self.recipe.model.path, id="model", compact=True))
             yield Static("", classes="found", id="model-found", markup=False)
             yield Static("Data: a file or a folder of pairs, or a sample's name", classes="heading", markup=False)
-            yield Input(self.recipe.data.source, id="data", compact=True)
+            yield _still(Input(self.recipe.data.source, id="data", compact=True))
             yield Static("", classes="found", id="data-found", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Open", id="open", compact=True)
@@ -130,3 +130,9 @@ class Opening(ModalScreen[dict[str, Any] | None]):
         if data != self.recipe.data.source:
             settings |= source_settings(self.recipe, data)
         self.dismiss(settings)
+
+
+def _still(field: Input) -> Input:
+    """The field without a blinking cursor, which would send bytes for nothing."""
+    field.cursor_blink = False
+    return field

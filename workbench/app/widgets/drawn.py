@@ -28,11 +28,13 @@ class Drawn(Widget):
     def show(self, draw: Draw | Content | str) -> None:
         """Draw this from now on; text is never markup. Nothing is sent where it comes out the same."""
         self._draw = draw if callable(draw) else _constant(draw)
-        if self._last is not None:
-            width, before = self._last
-            if self._draw(width) == before:
-                return
-        self.refresh(layout=True)
+        if self._last is None:
+            self.refresh(layout=True)
+            return
+        width, before = self._last
+        now = self._draw(width)
+        if now != before:  # a new layout sends the whole screen again, so only where the height is another
+            self.refresh(layout=self._height_of(now, width) != self._height_of(before, width))
 
     @property
     def text(self) -> str:
@@ -46,8 +48,10 @@ class Drawn(Widget):
         return content
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        content = self._draw(max(1, width))
-        return visualize(self, content).get_height({}, max(1, width)) if content else 0
+        return self._height_of(self._draw(max(1, width)), max(1, width))
+
+    def _height_of(self, content: Content, width: int) -> int:
+        return visualize(self, content).get_height({}, width) if content else 0
 
 
 def _nothing(width: int) -> Content:  # noqa: ARG001

@@ -70,6 +70,7 @@ class TextField(Input, Field):
     def __init__(self, key: str, knob: Knob, suggestions: Sequence[str] = (), live: bool = False) -> None:
         suggester = SuggestFromList(suggestions, case_sensitive=False) if suggestions else None
         super().__init__(compact=True, suggester=suggester)
+        self.cursor_blink = False
         self.key = key
         self.knob = knob
         self.live = live

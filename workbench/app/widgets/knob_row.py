@@ -56,11 +56,11 @@ class KnobRow(Widget):
     KnobRow > Input.-textual-compact:focus {{ background: $primary 30%; }}
     """
 
-    wrong: reactive[str] = reactive("", layout=True)
+    wrong: reactive[str] = reactive("")
     """What is wrong with what was typed."""
     room: reactive[int] = reactive(FIELD, layout=True)
     """Cells for the field."""
-    lit: reactive[bool] = reactive(False, layout=True)
+    lit: reactive[bool] = reactive(False)
     """Whether its field has the focus."""
 
     def __init__(self, key: str, knob: Knob, suggestions: Sequence[str] = ()) -> None:
@@ -92,6 +92,17 @@ class KnobRow(Widget):
 
     def watch_room(self) -> None:
         self.field.styles.width = self.room
+
+    def watch_wrong(self) -> None:
+        self._fit()
+
+    def watch_lit(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        """Make room for what is said; a new layout sends the whole screen again, so only where it is needed."""
+        if self.content_size.width and len(self._lines(self.content_size.width)) != self.content_size.height:
+            self.refresh(layout=True)
 
     # drawing
 
