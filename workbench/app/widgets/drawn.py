@@ -28,6 +28,8 @@ class Drawn(Widget):
     def show(self, draw: Draw | Content | str) -> None:
         """Draw this from now on; text is never markup. Nothing is sent where it comes out the same."""
         self._draw = draw if callable(draw) else _constant(draw)
+        if not self.display:
+            return
         if self._last is None:
             self.refresh(layout=True)
             return

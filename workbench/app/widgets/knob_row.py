@@ -28,7 +28,7 @@ MARKS = 7
 """Cells for the - and + beside a number."""
 
 HELP = 34
-"""Cells from which the meaning stands beside the field; else it stands under the one that has the focus."""
+"""Cells from which the meaning stands beside the field; else the pane shows that of the one that has the focus."""
 
 
 TITLES = {"model.path": "base model", "model.revision": "revision"}
@@ -44,6 +44,11 @@ def build_field(key: str, knob: Knob, suggestions: Sequence[str] = ()) -> Field:
     if is_number(knob):
         return NumberField(key, knob)
     return TextField(key, knob, suggestions)
+
+
+def room_for_help(width: int, field: int = FIELD) -> int:
+    """Cells that a row of this width leaves for the meaning."""
+    return width - NAME - field - MARKS
 
 
 class KnobRow(Widget):
@@ -96,9 +101,6 @@ class KnobRow(Widget):
     def watch_wrong(self) -> None:
         self._fit()
 
-    def watch_lit(self) -> None:
-        self._fit()
-
     def _fit(self) -> None:
         """Make room for what is said; a new layout sends the whole screen again, so only where it is needed."""
         if self.content_size.width and len(self._lines(self.content_size.width)) != self.content_size.height:
@@ -110,15 +112,13 @@ class KnobRow(Widget):
         name = Content.styled(self.title.ljust(NAME), "bold $primary" if self.lit else "$foreground")
         marks = "  - +  " if isinstance(self.field, NumberField) else " " * MARKS
         first = Content.assemble(name, " " * self.room, (marks, "$accent"))
-        room = width - NAME - self.room - MARKS
+        room = room_for_help(width, self.room)
         lines = [first]
         if room >= HELP:
             meaning = [line.rstrip() for line in Content(self.knob.help).wrap(room)]
             indent = " " * (width - room)
             lines = [Content.assemble(first, (meaning[0].plain, "$quiet"))]
             lines += [Content.styled(indent + line.plain, "$quiet") for line in meaning[1:]]
-        elif self.lit and not self.wrong:
-            lines += _indented(self.knob.help, width, "$quiet")
         if self.wrong:
             lines += _indented(visible(self.wrong), width, "$text-error")
         return lines

@@ -64,9 +64,9 @@ class DataPane(Horizontal):
     DataPane.-none #row-header, DataPane.-none ViewNames, DataPane.-none #views { display: none; }
     """
 
-    recipe: reactive[Recipe] = reactive(Recipe, init=False)
-    data_state: reactive[DataState] = reactive(DataState(), init=False)
-    chosen_view: reactive[str] = reactive("tokens", init=False)
+    recipe: reactive[Recipe] = reactive(Recipe, init=False, repaint=False)
+    data_state: reactive[DataState] = reactive(DataState(), init=False, repaint=False)
+    chosen_view: reactive[str] = reactive("tokens", init=False, repaint=False)
     """Which view is shown where there is room for one."""
 
     def __init__(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 
 from workbench.app.messages import RecipeEdited
@@ -11,6 +12,7 @@ from workbench.app.sources import source_settings
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft
 from workbench.app.widgets.knob_form import KnobForm
+from workbench.app.widgets.meaning import Meaning
 from workbench.core.data.sources import find_source, sample_names
 from workbench.core.errors import UserError
 from workbench.core.knobs import Knob, knobs_of
@@ -28,12 +30,13 @@ KNOBS: dict[str, Knob] = {
 }
 
 
-class SetUp(VerticalScroll, can_focus=False):
+class SetUp(Vertical):
     """What goes into the run."""
 
     HELP = "Which model and which data, and how a row becomes tokens. A path counts when you press Enter."
     DEFAULT_CSS = """
     SetUp { width: 56; height: 1fr; padding-right: 2; }
+    SetUp #set-up-fields { height: 1fr; }
     SetUp .sample { height: 1; }
     SetUp .sample Drawn { width: 24; }
     SetUp .sample ChoiceField { width: 18; }
@@ -46,15 +49,21 @@ class SetUp(VerticalScroll, can_focus=False):
         self.sample = ChoiceField(
             "data.source", KNOBS["data.source"], names, lambda value: value if value in names else OWN
         )
+        self.meaning = Meaning()
         suggestions = {"data.source": names, "data.template": TEMPLATES, "model.path": ("tiny",)}
         self.form = KnobForm(KNOBS, recipe, self._check, suggestions, companions=_companions)
 
     def compose(self) -> ComposeResult:
-        yield Drawn(lambda _: Content("Set-up"), classes="heading")
-        with Horizontal(classes="sample"):
-            yield Drawn(lambda _: Content("bundled sample"))
-            yield self.sample
-        yield self.form
+        with VerticalScroll(id="set-up-fields", can_focus=False):
+            yield Drawn(lambda _: Content("Set-up"), classes="heading")
+            with Horizontal(classes="sample"):
+                yield Drawn(lambda _: Content("bundled sample"))
+                yield self.sample
+            yield self.form
+        yield self.meaning
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.meaning.show_for(event.widget, self.size.width)
 
     def on_mount(self) -> None:
         self.show(self.recipe)

@@ -54,7 +54,12 @@ class AdviceList(OptionList):
     def _draw(self) -> None:
         width = max(20, self.scrollable_content_region.width)
         lines = [advice_line(item.change, item.memory, item.time, width) for item in self._advice]
-        if lines != [option.prompt for option in self.options]:
+        before = [option.prompt for option in self.options]
+        if len(lines) == len(before):
+            for place, line in enumerate(lines):
+                if line != before[place]:
+                    self.replace_option_prompt_at_index(place, line)
+        else:
             at = self.highlighted
             self.set_options(Option(line) for line in lines)
             self.highlighted = min(at or 0, len(lines) - 1) if lines else None
@@ -77,13 +82,13 @@ class MemoryPane(Vertical):
     MemoryPane.-low #start { display: none; }
     """
 
-    recipe: reactive[Recipe] = reactive(Recipe, init=False)
-    skeleton: reactive[Skeleton | None] = reactive(None, init=False)
-    device: reactive[Device | None] = reactive(None, init=False)
-    data_state: reactive[DataState] = reactive(DataState(), init=False)
-    estimate: reactive[Estimate | None] = reactive(None, init=False)
-    estimate_note: reactive[str] = reactive("", init=False)
-    runs: reactive[tuple[RunSummary, ...]] = reactive((), init=False)
+    recipe: reactive[Recipe] = reactive(Recipe, init=False, repaint=False)
+    skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
+    device: reactive[Device | None] = reactive(None, init=False, repaint=False)
+    data_state: reactive[DataState] = reactive(DataState(), init=False, repaint=False)
+    estimate: reactive[Estimate | None] = reactive(None, init=False, repaint=False)
+    estimate_note: reactive[str] = reactive("", init=False, repaint=False)
+    runs: reactive[tuple[RunSummary, ...]] = reactive((), init=False, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()

@@ -56,14 +56,14 @@ class MethodList(OptionList):
         lines = [_line(method, *self._shown, width) for method in METHODS.values()]
         if lines == self._lines_shown:
             return
-        first = not self._lines_shown
-        self._lines_shown = lines
-        if first:
+        before, self._lines_shown = self._lines_shown, lines
+        if not before:
             self.add_options(Option(line, id=name) for name, line in zip(METHODS, lines, strict=True))
             self.highlighted = list(METHODS).index(self._shown[0].name)
         else:
-            for name, line in zip(METHODS, lines, strict=True):
-                self.replace_option_prompt(name, line)
+            for place, line in enumerate(lines):
+                if line != before[place]:
+                    self.replace_option_prompt_at_index(place, line)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

@@ -14,6 +14,8 @@ from workbench.app.panes.method.methods import MethodList
 from workbench.app.panes.method.trainable import trainable
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.knob_form import KnobForm
+from workbench.app.widgets.knob_row import HELP, room_for_help
+from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.methods import Method
@@ -45,9 +47,9 @@ class MethodPane(Vertical):
     MethodPane.-low #about { margin: 0; }
     """
 
-    recipe: reactive[Recipe] = reactive(Recipe, init=False)
-    skeleton: reactive[Skeleton | None] = reactive(None, init=False)
-    model_note: reactive[str] = reactive("", init=False)
+    recipe: reactive[Recipe] = reactive(Recipe, init=False, repaint=False)
+    skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
+    model_note: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +57,7 @@ class MethodPane(Vertical):
         self.about, self.refusal = Drawn(id="about"), Drawn(id="refusal")
         self.method_heading = Drawn(classes="heading")
         self.method_knobs = Vertical(id="method-knobs")
+        self.meaning = Meaning()
         self.trainable = Drawn(id="trainable")
 
     def compose(self) -> ComposeResult:
@@ -69,6 +72,7 @@ class MethodPane(Vertical):
                     yield self._method_form(knobs)
             yield Drawn(lambda _: Content("Training"), classes="heading")
             yield KnobForm(_training(USED), self.recipe, id="training-knobs")
+        yield self.meaning
         yield self.trainable
 
     def on_mount(self) -> None:
@@ -96,7 +100,11 @@ class MethodPane(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
+        self.meaning.display = room_for_help(event.size.width) < HELP
         self._show()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.meaning.show_for(event.widget, self.size.width)
 
     async def _change_form(self) -> None:
         """The form of the chosen method, or of a model with other layers to name."""
@@ -129,8 +137,8 @@ class MethodPane(Vertical):
         room = max(1, min(7, self.size.height // 4 - 1))
         self.trainable.show(lambda width: trainable(recipe, skeleton, room, width))
         wrong = self._reason_against(recipe) or (self.model_note if skeleton is None else "")
-        self.refusal.display = bool(wrong)
         self.refusal.show(Content.styled(visible(wrong), "$text-error"))
+        self.refusal.display = bool(wrong)
 
     # what the person does
 
