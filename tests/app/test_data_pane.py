@@ -60,7 +60,7 @@ async def test_the_sample_shows_its_rows_its_figures_and_what_is_trained_on(work
             token for token, kind in zip(row["tokens"], token_kinds(row, False), strict=True) if kind == "trained"
         ]
         view = app.query_one(TokensView)
-        await wait_for(lambda: underlined(view).replace("trained on", "", 1).strip() == "".join(trained).strip())
+        await wait_for(lambda: underlined(view).replace("trained", "", 1).strip() == "".join(trained).strip())
 
 
 async def test_the_three_views_stand_side_by_side_in_a_wide_terminal(workspace):
@@ -72,7 +72,7 @@ async def test_the_three_views_stand_side_by_side_in_a_wide_terminal(workspace):
         assert "instruction" in words(app.query_one(RawView))
         assert "<|user|>" in words(app.query_one(ConversationView))
         row = app.query_one(RowList).row_at(0)
-        assert f"trained on {sum(row['trained'])}" in words(app.query_one(TokensView))
+        assert f"trained {sum(row['trained'])}" in words(app.query_one(TokensView))
 
 
 async def test_v_switches_the_view_in_a_narrow_terminal_and_a_click_does_too(workspace):
@@ -168,7 +168,7 @@ async def test_tokens_beyond_the_longest_row_are_struck_and_counted(workspace):
         await rows_shown(app)
         row = app.query_one(RowList).row_at(0)
         assert row["cut"] > 0
-        assert f"cut off {row['cut']}" in words(app.query_one(TokensView))
+        assert f"cut {row['cut']}" in words(app.query_one(TokensView))
         assert token_kinds(row, False)[-1] == "cut"
         assert "longer than 11" in text_of(app.built["data"])
 

@@ -241,7 +241,7 @@ async def test_in_ascii_every_character_of_the_frame_is_ascii(workspace, monkeyp
     try:
         assert glyphs() is ASCII
         async with opened(workspace, story()) as (app, pilot):
-            for name in ("data", "memory"):
+            for name in ("data", "method", "memory"):
                 await app.show_pane(name)
                 await pilot.pause()
                 shown = text_of(app.built[name]) + text_of(app.query_one(TopLine)) + text_of(app.query_one(KeyLine))

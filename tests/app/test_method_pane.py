@@ -16,7 +16,7 @@ from workbench.app.widgets.stepping import is_number, next_value
 from workbench.app.widgets.values import parse_value, value_text
 from workbench.core.knobs import knobs_of
 from workbench.core.methods import METHODS
-from workbench.core.recipe import TrainingSection
+from workbench.core.recipe import DataSection, TrainingSection
 
 
 def row(app, key):
@@ -297,6 +297,15 @@ def test_a_number_that_is_shown_reads_back_as_itself(knob, value):
     text = value_text(float(value) if float in knob.kinds else int(value))
     again = parse_value(knob, text)
     assert again == pytest.approx(float(value) if float in knob.kinds else int(value), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("mix", {"facts": 0.5, "sentiment": 2}), ("mapping", {"prompt": "0", "answer": "reply"}), ("leave_out", [3, "secret"]),
+     ("mix", {}), ("leave_out", []), ("filter", None), ("held_out", 0.25), ("held_out", "other.jsonl")],
+)  # fmt: skip
+def test_lists_and_mappings_that_are_shown_read_back_as_themselves(key, value):
+    assert parse_value(knobs_of(DataSection)[key], value_text(value)) == value
 
 
 def test_number_fields_are_fields_for_numbers_only():

@@ -182,6 +182,7 @@ class RecipeDesk(App[None]):
 
         def say(text: str) -> None:
             self.model_note = self.estimate_note = text
+            self.data_state = DataState(busy=text)
 
         recipe = self.recipe
         found, wrong = await sentence_of(lambda: read_skeleton(self.helper, recipe, self.workspace, say))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 from workbench.app.glyphs import glyphs
-from workbench.core.words import visible_text
+from workbench.core.words import cells, clip_text, visible_text
 
 
 def visible(text: str, *, lines: bool = False) -> str:
@@ -18,6 +19,29 @@ def visible(text: str, *, lines: bool = False) -> str:
         return shown
     marks = glyphs()
     return shown.replace("\t", f"{marks.tab} ").replace("\n", marks.newline + ("\n" if lines else ""))
+
+
+SIGNS = {
+    "·": "*", "×": "x", "←": "<-", "→": "->", "−": "-", "–": "-", "∇": "grad ", "√": "sqrt", "∈": "in", "≤": "<=",
+    "≥": ">=", "⊙": "*", "⊗": "(x)", "…": "...", "‖": "||", "∘": "o", "Δ": "d", "λ": "lambda", "≈": "~",
+}  # fmt: skip
+"""Signs of formulas in ASCII."""
+
+
+def written(text: str) -> str:
+    """Text of our own, such as a formula, with nothing but ASCII in it where the terminal takes no more."""
+    if text.isascii() or not glyphs().ascii:
+        return text
+    return "".join(letter if letter.isascii() else _in_ascii(letter) for letter in text)
+
+
+def _in_ascii(letter: str) -> str:
+    if letter in SIGNS:
+        return SIGNS[letter]
+    name = unicodedata.name(letter, "")
+    if name.startswith("GREEK"):
+        return name.rpartition(" ")[2].lower()
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
 
 
 def figure(value: float, digits: int = 4) -> str:
@@ -42,6 +66,13 @@ def shortened(text: str, width: int) -> str:
         return text[:width]
     head = (width - 1) // 2
     return text[:head] + glyphs().ellipsis + text[len(text) - (width - 1 - head) :]
+
+
+def clipped(text: str, width: int) -> str:
+    """`text` in at most `width` cells; a longer one ends in the terminal's own mark for more."""
+    if cells(text) <= width:
+        return text
+    return clip_text(text, width)[:-1] + glyphs().ellipsis if width > 0 else ""
 
 
 def base_name(path: str) -> str:

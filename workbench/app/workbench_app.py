@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.reactive import reactive
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widget import Widget
 
 from workbench.app.actions import PANE_NEXT, PANES, bindings_for
@@ -18,10 +19,12 @@ from workbench.app.messages import ChatRequested
 from workbench.app.palette import ActionsProvider
 from workbench.app.preferences import load_preferences, save_preference
 from workbench.app.run_desk import RunDesk
+from workbench.app.screens.quiet import QuietScreen
 from workbench.app.screens.too_small import TooSmall, is_too_small
 from workbench.app.themes import THEMES, TITLES
 from workbench.app.widgets.key_line import KeyLine
 from workbench.app.widgets.pane_tabs import PaneTabs
+from workbench.app.widgets.plain_bars import PlainScrollBars
 from workbench.app.widgets.top_line import TopLine
 from workbench.core.places import Workspace, sample_folder
 
@@ -54,6 +57,7 @@ class WorkbenchApp(RunDesk):
         self._given = recipe
         self._been: list[str] = []
         self._building = asyncio.Lock()
+        ScrollBar.renderer = PlainScrollBars if glyphs().ascii else ScrollBarRender
         for theme in THEMES.values():
             self.register_theme(theme)
         liked = load_preferences(workspace).get("theme")
@@ -62,6 +66,9 @@ class WorkbenchApp(RunDesk):
     def get_css_variables(self) -> dict[str, str]:
         own = {"quiet": "#93a1b1", "edge-blurred": "#36434f", "bar-empty": "#3a4754"}
         return {**own, **super().get_css_variables(), "edge": glyphs().border}
+
+    def get_default_screen(self) -> QuietScreen:
+        return QuietScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         yield TopLine()

@@ -122,6 +122,4 @@ def _empty_value(key: str, recipe: Recipe) -> tuple[str, float | None]:
         return "one per core", 1.0
     if key == "model.revision":
         return "default branch", None
-    if key == "data.mapping":
-        return "detected", None
-    return "", None
+    return {"data.mapping": "detected", "data.first": "all", "data.filter": "all rows"}.get(key, "none"), None

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from workbench.app.widgets.fields import ChoiceField, Field, NumberField, SwitchField, TextField
 from workbench.app.widgets.stepping import is_number
 from workbench.app.widgets.values import choices_of, value_text
-from workbench.app.words import visible
+from workbench.app.words import visible, written
 from workbench.core.knobs import Knob
 
 NAME = 24
@@ -120,7 +120,7 @@ class KnobRow(Widget):
             lines = [Content.assemble(first, (meaning[0].plain, "$quiet"))]
             lines += [Content.styled(indent + line.plain, "$quiet") for line in meaning[1:]]
         if self.wrong:
-            lines += _indented(visible(self.wrong), width, "$text-error")
+            lines += _indented(written(visible(self.wrong)), width, "$text-error")
         return lines
 
     def render(self) -> Content:

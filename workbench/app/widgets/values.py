@@ -20,7 +20,9 @@ def value_text(value: Any) -> str:
     if isinstance(value, float):
         return figure(value, 6)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={content}" for key, content in value.items())
+        return ", ".join(f"{key}={value_text(content)}" for key, content in value.items())
+    if isinstance(value, list):
+        return ", ".join(value_text(content) for content in value)
     return str(value)
 
 
@@ -28,7 +30,9 @@ def parse_value(knob: Knob, text: str) -> Any:
     """What the text means for this knob, not yet checked against its limits."""
     text = text.strip()
     if dict in knob.kinds:
-        return _mapping(text)
+        return _mapping(text, numbers=knob.name != "mapping")
+    if list in knob.kinds:
+        return [_number(part.strip()) or part.strip() for part in text.split(",") if part.strip()]
     if not text and type(None) in knob.kinds:
         return None
     if int in knob.kinds or float in knob.kinds:
@@ -50,11 +54,16 @@ def _number(text: str) -> int | float | None:
         return None
 
 
-def _mapping(text: str) -> dict[str, str] | str:
+def _mapping(text: str, numbers: bool) -> dict[str, Any] | str:
+    """`a=1, b=2`; the text itself where it is no such thing, for the knob to refuse."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     if any(not equals or not key.strip() or not value.strip() for key, equals, value in pairs):
         return text
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    found: dict[str, Any] = {}
+    for key, _, value in pairs:
+        number = _number(value.strip()) if numbers else None
+        found[key.strip()] = value.strip() if number is None else number
+    return found
 
 
 def choices_of(knob: Knob) -> list[Any]:

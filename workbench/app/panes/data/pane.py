@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from workbench.app.actions import bindings_for
-from workbench.app.panes.data.rows import PAGE, RowList, header
+from workbench.app.panes.data.rows import PAGE, Row, RowList, header
 from workbench.app.panes.data.set_up import SetUp
 from workbench.app.panes.data.summary import summary
 from workbench.app.panes.data.view_names import ViewNames
@@ -34,6 +34,9 @@ SET_UP_SHOWN = 150
 
 SET_UP_BESIDE = 112
 """Columns from which an opened set-up stands beside the rows, not in their place."""
+
+REST = 0.05
+"""Seconds between a move of the cursor and the views that follow it."""
 
 VIEWS = {"raw": "In the file", "conversation": "Rendered", "tokens": "Tokens"}
 
@@ -75,6 +78,8 @@ class DataPane(Horizontal):
         """Whether the person opened or closed the set-up; None where the width decides."""
         self.set_up: SetUp | None = None
         """The form, once it has been shown."""
+        self._lit: Row | None = None
+        """A row that waits to be shown in the views."""
         self.rows = RowList()
         self.summary = Drawn(id="summary")
         self.view_names = ViewNames(VIEWS)
@@ -168,10 +173,18 @@ class DataPane(Horizontal):
         self.rows.put(start, page["rows"])
 
     def on_row_list_lit(self, event: RowList.Lit) -> None:
+        """The views follow the cursor once it rests, so that a key held down moves it at full speed."""
         event.stop()
-        self.raw.show(event.row)
-        self.conversation.show(event.row)
-        self.tokens.show(event.row, self.recipe.data.over_length == "cut_left")
+        if self._lit is None:
+            self.set_timer(REST, self._show_row)
+        self._lit = event.row
+
+    def _show_row(self) -> None:
+        row, self._lit = self._lit, None
+        if row is not None:
+            self.raw.show(row)
+            self.conversation.show(row)
+            self.tokens.show(row, self.recipe.data.over_length == "cut_left")
 
     # what the person does
 

@@ -17,8 +17,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.app.glyphs import glyphs
-from workbench.app.words import visible
-from workbench.core.words import cells, clip_text, count_text
+from workbench.app.words import clipped, visible
+from workbench.core.words import cells, count_text
 
 PAGE = 50
 """Rows fetched at once."""
@@ -174,9 +174,9 @@ def _line(number: int, row: Row | None, lit: bool, width: int, styles: tuple[Sty
             tail, tail_style = f" {marks.warning} {row['problem']}", wrong
         else:
             tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"
-    tail = clip_text(visible(tail), max(14, width // 2))
+    tail = clipped(visible(tail), max(14, width // 2))
     room = max(0, width - len(head) - cells(tail))
-    text = clip_text(text, room)
+    text = clipped(text, room)
     return Strip(
         [Segment(head, quiet), Segment(text + " " * (room - cells(text)), plain), Segment(tail, tail_style)]
     ).adjust_cell_length(width, plain)

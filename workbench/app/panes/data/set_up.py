@@ -26,7 +26,7 @@ TEMPLATES = ("auto", "own", "chatml", "alpaca", "plain")
 
 KNOBS: dict[str, Knob] = {
     "model.path": knobs_of(ModelSection)["path"],
-    **{f"data.{name}": knob for name, knob in knobs_of(DataSection).items() if name != "packing"},
+    **{f"data.{name}": knob for name, knob in knobs_of(DataSection).items()},
 }
 
 

@@ -155,15 +155,13 @@ def token_kinds(row: Row, cut_left: bool) -> list[str]:
 
 
 def _legend(kinds: list[str]) -> Content:
-    trained, context, cut = (kinds.count(kind) for kind in ("trained", "context", "cut"))
-    pieces: Pieces = [
-        ("trained on", TRAINED),
-        f" {count_text(trained)}   ",
-        ("context", CONTEXT),
-        f" {count_text(context)}",
-    ]
-    if cut:
-        pieces += ["   ", ("cut off", CUT), f" {count_text(cut)}"]
+    """The three ways a token is drawn, with how many there are."""
+    styles = {"trained": TRAINED, "context": CONTEXT, "cut": CUT}
+    pieces: Pieces = []
+    for kind, style in styles.items():
+        found = kinds.count(kind)
+        if found or kind != "cut":
+            pieces += ["  " if pieces else "", (kind, style), f" {count_text(found)}"]
     return Content.assemble(*pieces)
 
 

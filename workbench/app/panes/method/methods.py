@@ -13,6 +13,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from workbench.app.glyphs import glyphs
+from workbench.app.words import written
 from workbench.core.methods import METHODS, Method
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import MethodSection
@@ -75,7 +76,7 @@ def _line(method: Method, section: MethodSection, skeleton: Skeleton | None, wid
     marks = glyphs()
     chosen = method.name == section.name
     mark = marks.chosen if chosen else marks.unchosen
-    title = f"{mark} {method.title}"
+    title = f"{mark} {written(method.title)}"
     words, style = _figures(method, section if chosen else None, skeleton)
     room = max(1, width - 2 - cell_len(title) - cell_len(words))
     return Content.assemble((title, "bold $primary" if chosen else ""), " " * room, (words, style))

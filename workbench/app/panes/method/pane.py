@@ -16,7 +16,7 @@ from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.knob_form import KnobForm
 from workbench.app.widgets.knob_row import HELP, room_for_help
 from workbench.app.widgets.meaning import Meaning
-from workbench.app.words import visible
+from workbench.app.words import visible, written
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.methods import Method
 from workbench.core.methods.targets import PRESETS
@@ -137,7 +137,7 @@ class MethodPane(Vertical):
         room = max(1, min(7, self.size.height // 4 - 1))
         self.trainable.show(lambda width: trainable(recipe, skeleton, room, width))
         wrong = self._reason_against(recipe) or (self.model_note if skeleton is None else "")
-        self.refusal.show(Content.styled(visible(wrong), "$text-error"))
+        self.refusal.show(Content.styled(written(visible(wrong)), "$text-error"))
         self.refusal.display = bool(wrong)
 
     # what the person does
@@ -174,4 +174,5 @@ def _training_rest() -> dict[str, Knob]:
 
 
 def _about(method: Method) -> Content:
-    return Content.assemble(method.what, "\n", (method.equation, "bold $accent"), "\n", (method.paper, "$quiet"))
+    equation, paper = (written(method.equation), "bold $accent"), (written(method.paper), "$quiet")
+    return Content.assemble(written(method.what), "\n", equation, "\n", paper)

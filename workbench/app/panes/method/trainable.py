@@ -6,12 +6,12 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from workbench.app.widgets.bars import bar
-from workbench.app.words import visible
+from workbench.app.words import clipped, visible
 from workbench.core.errors import UserError
 from workbench.core.methods import Count
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
-from workbench.core.words import clip_text, count_text, share_text
+from workbench.core.words import count_text, share_text
 
 
 def trainable(recipe: Recipe, skeleton: Skeleton | None, room: int, width: int) -> Content:
@@ -43,7 +43,7 @@ def _drawing(count: Count, skeleton: Skeleton, trains: str, width: int, room: in
     cells = max(4, width - names - figures - 4)
     largest = max((size for _, size in shown), default=1)
     for name, size in shown:
-        label = clip_text(visible(name), names)
+        label = clipped(visible(name), names)
         lines.append(
             Content.assemble(
                 (label + " " * (names - cell_len(label)), "$quiet"), "  ", f"{count_text(size):>{figures}}", "  ",
@@ -51,5 +51,5 @@ def _drawing(count: Count, skeleton: Skeleton, trains: str, width: int, room: in
             )
         )  # fmt: skip
     if room >= 3 and len(leaves) < room - 1:
-        lines.insert(1, Content.styled(clip_text(trains[:1].upper() + trains[1:] + ".", width), "$quiet"))
+        lines.insert(1, Content.styled(clipped(trains[:1].upper() + trains[1:] + ".", width), "$quiet"))
     return Content("\n").join(lines)
