@@ -135,6 +135,7 @@ def measure_idle(work: Path) -> dict[str, float]:
 
 def main() -> int:
     """Measure, print, and say whether every bound holds."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without compiled files a start compiles everything anew
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         paint, commands, idle = measure_first_paint(work), measure_commands(work), measure_idle(work)

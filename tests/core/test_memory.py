@@ -5,7 +5,8 @@ import pytest
 from workbench.core.errors import UserError
 from workbench.core.memory.advice import advise
 from workbench.core.memory.device import Device, find_device
-from workbench.core.memory.estimate import RowShape, estimate_memory
+from workbench.core.memory.estimate import estimate_memory
+from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import bytes_per_quantised_parameter
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.recipe import recipe_from_mapping

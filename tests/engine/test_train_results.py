@@ -11,9 +11,10 @@ import pytest
 import torch
 from train_processes import Trainers, events_of, new_run
 
-from workbench.core.data.dataset import PreparedData, prepare_data, row_shape
+from workbench.core.data.dataset import PreparedData, prepare_data
 from workbench.core.memory.device import cpu_device
 from workbench.core.memory.estimate import estimate_memory
+from workbench.core.memory.row_shape import row_shape
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import load_recipe
 from workbench.core.runs.facts import read_facts

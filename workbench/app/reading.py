@@ -13,7 +13,7 @@ from workbench.core.recipe import Recipe, recipe_to_mapping
 
 if TYPE_CHECKING:
     from workbench.core.helper import Helper
-    from workbench.core.memory.estimate import RowShape
+    from workbench.core.memory.row_shape import RowShape
     from workbench.core.places import Workspace
 
 Say = Callable[[str], None]
@@ -36,7 +36,7 @@ class DataState:
         """The longest row, as the memory estimate needs it; None where the data has not been read."""
         if self.report is None:
             return None
-        from workbench.core.data.dataset import row_shape
+        from workbench.core.memory.row_shape import row_shape
 
         return row_shape(dict(self.report))
 

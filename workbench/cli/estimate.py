@@ -12,7 +12,8 @@ from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import change, find_recipe
 from workbench.core.memory.advice import Advice, advise
 from workbench.core.memory.device import find_device
-from workbench.core.memory.estimate import Estimate, RowShape, estimate_memory
+from workbench.core.memory.estimate import Estimate, estimate_memory
+from workbench.core.memory.row_shape import RowShape, row_shape
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import ready_folder
 from workbench.core.places import Workspace, find_workspace
@@ -53,7 +54,7 @@ def _longest_row(recipe: Recipe, workspace: Workspace) -> RowShape | None:
     folder = place.path if place.kind == "folder" else ready_folder(recipe.model, workspace)
     if folder is None or not (folder / "tokenizer.json").is_file():
         return None
-    from workbench.core.data.dataset import prepare_data, row_shape  # templates and tokenizers take 0.1 s to import
+    from workbench.core.data.dataset import prepare_data  # templates and tokenizers take 0.1 s to import
 
     return row_shape(prepare_data(recipe, folder).report)
 

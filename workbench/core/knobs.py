@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -118,6 +119,11 @@ def knob(
 
 def knobs_of(section: type) -> dict[str, Knob]:
     """The knobs of a section (a dataclass made with `knob`), by name, in order of declaration."""
+    return dict(_declared(section))
+
+
+@functools.cache
+def _declared(section: type) -> dict[str, Knob]:
     hints = typing.get_type_hints(section)
     found: dict[str, Knob] = {}
     for item in dataclasses.fields(section):

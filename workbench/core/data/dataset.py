@@ -19,12 +19,11 @@ from workbench.core.data.survey import Survey, rows_of, survey_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.errors import UserError
-from workbench.core.memory.estimate import RowShape
 from workbench.core.recipe import Recipe
 
 __all__ = [
     "Example", "PreparedData", "Progress", "Question", "ReadData", "ask", "encode_conversations", "prepare_data",
-    "read_data", "row_shape", "split_rows",
+    "read_data", "split_rows",
 ]  # fmt: skip
 
 
@@ -264,10 +263,3 @@ def _notices(report: dict[str, Any]) -> tuple[str, ...]:
     return tuple(
         f"{finding['sentence']}" for finding in report["findings"] if finding["severity"] in ("warning", "error")
     )
-
-
-def row_shape(report: dict[str, Any]) -> RowShape:
-    """The longest row that a report speaks of, as the memory estimate needs it."""
-    limit = report["max_length"]
-    lengths = report["lengths"]
-    return RowShape(min(limit, lengths["total"]["max"]), min(limit, lengths["answer"]["max"]))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tokenizers
 
@@ -16,6 +15,9 @@ from workbench.core.data.templates import ChatTemplate
 from workbench.core.data.tokenizer import TextTokenizer
 from workbench.core.data.turns import Conversation
 from workbench.core.errors import UserError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BATCH = 512
 
@@ -50,20 +52,41 @@ def encode_stream(
     Where the template refuses a row, its error stands in the place of its text.
     """
     source = iter(conversations)
+    part = _mark_batch(source, template, train_on, shielded)
+    if len(part) < BATCH:  # one batch: there is nothing to be done meanwhile
+        yield from _beside(part, encode_marked(_good(part), template.tokenizer))
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
     waiting: Future[list[Example]] | None = None
-    held: list[tuple[Conversation, MarkedText | UserError]] = []
+    held: list[Marked] = []
     with ThreadPoolExecutor(1, "tokenise") as pool:
         while True:
-            part = [(item, _marked(item, template, train_on, shielded)) for item in islice(source, BATCH)]
             if waiting is not None:
-                examples = iter(waiting.result())
-                for conversation, marked in held:
-                    yield conversation, marked, None if isinstance(marked, UserError) else next(examples)
+                yield from _beside(held, waiting.result())
             if not part:
                 return
-            held = part
-            good = [(item, marked) for item, marked in part if not isinstance(marked, UserError)]
-            waiting = pool.submit(encode_marked, good, template.tokenizer)
+            held, waiting = part, pool.submit(encode_marked, _good(part), template.tokenizer)
+            part = _mark_batch(source, template, train_on, shielded)
+
+
+Marked = tuple[Conversation, MarkedText | UserError]
+
+
+def _mark_batch(source: Iterator[Conversation], template: ChatTemplate, train_on: str, shielded: bool) -> list[Marked]:
+    return [(item, _marked(item, template, train_on, shielded)) for item in islice(source, BATCH)]
+
+
+def _good(part: Sequence[Marked]) -> list[tuple[Conversation, MarkedText]]:
+    return [(item, marked) for item, marked in part if not isinstance(marked, UserError)]
+
+
+def _beside(
+    part: Sequence[Marked], examples: Sequence[Example]
+) -> Iterator[tuple[Conversation, MarkedText | UserError, Example | None]]:
+    found = iter(examples)
+    for conversation, marked in part:
+        yield conversation, marked, None if isinstance(marked, UserError) else next(found)
 
 
 def _marked(

@@ -7,7 +7,8 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device
-from workbench.core.memory.estimate import RowShape, estimate_memory
+from workbench.core.memory.estimate import estimate_memory
+from workbench.core.memory.row_shape import RowShape
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, change_recipe
 

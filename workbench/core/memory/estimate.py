@@ -12,6 +12,7 @@ from typing import Any
 from workbench.core.memory.activations import activation_bytes, virtual_tokens
 from workbench.core.memory.device import Device
 from workbench.core.memory.numbers import Numbers, choose_numbers
+from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import model_states
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
@@ -72,15 +73,6 @@ class Estimate:
             "verdict": self.verdict,
             "device": self.device.to_json(),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class RowShape:
-    """The longest row of the data, in tokens."""
-
-    tokens: int
-    trained: int
-    """Trained tokens of the row that has most of them: only these get logits."""
 
 
 def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None) -> Estimate:

@@ -61,7 +61,7 @@ def _kept(skeleton: Skeleton, knobs: AdaLoraKnobs) -> float:
     return low_rank_kept(targets, knobs.start_rank, knobs.dropout)
 
 
-ADALORA = Method(
+METHOD = Method(
     name="adalora",
     title="AdaLoRA",
     what=(

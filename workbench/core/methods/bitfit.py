@@ -51,7 +51,7 @@ def _refuse(skeleton: Skeleton, knobs: BitFitKnobs) -> str | None:
     )
 
 
-BITFIT = Method(
+METHOD = Method(
     name="bitfit",
     title="BitFit",
     what=(

@@ -51,7 +51,7 @@ def _refuse(skeleton: Skeleton, knobs: FullKnobs) -> str | None:
     return f"method.parts {knobs.parts} with method.layers {knobs.layers} leaves nothing to train.{tied}"
 
 
-FULL = Method(
+METHOD = Method(
     name="full",
     title="Full fine-tuning",
     what=(

@@ -85,7 +85,7 @@ def _kept(skeleton: Skeleton, knobs: FusionKnobs) -> float:
     return len(sources[0]["target_modules"]) * skeleton.hidden_size * (2 + 3 * len(sources))
 
 
-FUSION = Method(
+METHOD = Method(
     name="fusion",
     title="AdapterFusion",
     what=(

@@ -25,7 +25,7 @@ def _kept(skeleton: Skeleton, knobs: BottleneckKnobs) -> float:
     return bottleneck_kept(skeleton, knobs, houlsby_sites(skeleton, knobs.layers))
 
 
-HOULSBY = Method(
+METHOD = Method(
     name="houlsby",
     title="Adapters (Houlsby)",
     what=(

@@ -56,7 +56,7 @@ def _kept(skeleton: Skeleton, knobs: Ia3Knobs) -> float:
     return sum(one.out_features for one in outputs) + 2 * sum(one.in_features for one in inputs)
 
 
-IA3 = Method(
+METHOD = Method(
     name="ia3",
     title="IA3",
     what=(

@@ -43,7 +43,7 @@ def _kept(skeleton: Skeleton, knobs: LayerNormKnobs) -> float:
     return sum(module.parameters[0][1][-1] for module in norm_targets(skeleton, knobs))
 
 
-LAYER_NORM = Method(
+METHOD = Method(
     name="layernorm",
     title="LayerNorm tuning",
     what=(

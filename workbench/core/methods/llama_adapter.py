@@ -57,7 +57,7 @@ def _kept(skeleton: Skeleton, knobs: LlamaAdapterKnobs) -> float:
     return layers * (2 * skeleton.hidden_size + 2 * skeleton.heads * knobs.length)
 
 
-LLAMA_ADAPTER = Method(
+METHOD = Method(
     name="llama-adapter",
     title="LLaMA-Adapter",
     what=(

@@ -112,7 +112,7 @@ def plus_ratio(knobs: Mapping[str, object]) -> float:
     return float(ratio) if isinstance(ratio, (int, float)) else 1.0
 
 
-LORA = Method(
+METHOD = Method(
     name="lora",
     title="LoRA",
     what=(

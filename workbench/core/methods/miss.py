@@ -49,7 +49,7 @@ def _kept(skeleton: Skeleton, knobs: MissKnobs) -> float:
     return low_rank_kept(chosen_targets(skeleton, knobs.targets, knobs.layers), knobs.rank, knobs.dropout)
 
 
-MISS = Method(
+METHOD = Method(
     name="miss",
     title="MiSS",
     what=(

@@ -58,7 +58,7 @@ def _kept(skeleton: Skeleton, knobs: OftKnobs) -> float:
     return sum(2 * one.in_features for one in chosen_targets(skeleton, knobs.targets, knobs.layers))
 
 
-OFT = Method(
+METHOD = Method(
     name="oft",
     title="OFT",
     what=(

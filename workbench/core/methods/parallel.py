@@ -25,7 +25,7 @@ def _kept(skeleton: Skeleton, knobs: BottleneckKnobs) -> float:
     return bottleneck_kept(skeleton, knobs, feed_forward_sites(skeleton, knobs.layers))
 
 
-PARALLEL = Method(
+METHOD = Method(
     name="parallel",
     title="Adapters (parallel)",
     what=(

@@ -84,7 +84,7 @@ def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
     return None
 
 
-PEFT = Method(
+METHOD = Method(
     name="peft",
     title="Any of PEFT's",
     what=(

@@ -25,7 +25,7 @@ def _kept(skeleton: Skeleton, knobs: BottleneckKnobs) -> float:
     return bottleneck_kept(skeleton, knobs, block_sites(skeleton, knobs.layers))
 
 
-PFEIFFER = Method(
+METHOD = Method(
     name="pfeiffer",
     title="Adapters (Pfeiffer)",
     what=(

@@ -49,7 +49,7 @@ def _kept(skeleton: Skeleton, knobs: PrefixKnobs) -> float:  # noqa: ARG001
     return 2.0 * skeleton.layers * skeleton.key_value_heads * skeleton.head_dim
 
 
-PREFIX = Method(
+METHOD = Method(
     name="prefix",
     title="Prefix tuning",
     what=(

@@ -63,7 +63,7 @@ def _refuse(skeleton: Skeleton, knobs: PromptKnobs) -> str | None:
     return refuse_virtual_tokens(skeleton, knobs.virtual_tokens)
 
 
-PROMPT = Method(
+METHOD = Method(
     name="prompt",
     title="Prompt tuning",
     what=(

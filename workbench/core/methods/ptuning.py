@@ -43,7 +43,7 @@ def _refuse(skeleton: Skeleton, knobs: PTuningKnobs) -> str | None:
     return refuse_virtual_tokens(skeleton, knobs.virtual_tokens)
 
 
-P_TUNING = Method(
+METHOD = Method(
     name="p-tuning",
     title="P-tuning",
     what=(

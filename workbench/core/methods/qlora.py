@@ -35,7 +35,7 @@ def _refuse(skeleton: Skeleton, knobs: QloraKnobs) -> str | None:
     return refuse_lora(skeleton, knobs)
 
 
-QLORA = Method(
+METHOD = Method(
     name="qlora",
     title="QLoRA",
     what=(

@@ -40,7 +40,7 @@ def _refuse(skeleton: Skeleton, knobs: TokensKnobs) -> str | None:
     return None
 
 
-TOKENS = Method(
+METHOD = Method(
     name="tokens",
     title="Trainable tokens",
     what=(

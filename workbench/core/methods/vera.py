@@ -47,7 +47,7 @@ def _kept(skeleton: Skeleton, knobs: VeraKnobs) -> float:
     return low_rank_kept(targets, knobs.rank, knobs.dropout) + sum(knobs.rank + one.out_features for one in targets)
 
 
-VERA = Method(
+METHOD = Method(
     name="vera",
     title="VeRA",
     what=(

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from workbench.core.data.dataset import PreparedData, prepare_data, row_shape
+from workbench.core.data.dataset import PreparedData, prepare_data
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device, cpu_device
 from workbench.core.memory.estimate import Estimate, estimate_memory
+from workbench.core.memory.row_shape import row_shape
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.places import Workspace, find_workspace
 from workbench.core.recipe import Recipe
