@@ -132,6 +132,13 @@ async def test_held_out_questions_come_one_by_one_and_are_marked_and_counted(wor
         await wait_for(lambda: lines_with(app, "base 0 of 2, 0%  tuned 1 of 2, 50.0%"))
 
 
+async def test_enter_on_an_empty_line_asks_a_held_out_question(workspace):
+    app = with_run(workspace, CueHelper())
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("enter")
+        await wait_for(lambda: lines_with(app, "expected Lima · held-out row 5"))
+
+
 async def test_random_questions_all_come_before_one_comes_again(workspace):
     app = with_run(workspace, CueHelper())
     async with app.run_test(size=WIDE) as pilot:

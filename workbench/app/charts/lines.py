@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Region, Size
@@ -26,9 +28,9 @@ class Lines(Widget):
         self._strips: list[Strip] = []
         self._heights: dict[int, int] = {}
 
+    @abstractmethod
     def draw(self, width: int, height: int) -> list[Content]:
         """The lines at this size; `height` is 0 where the widget is as high as its lines."""
-        raise NotImplementedError
 
     def redraw(self) -> None:
         """Draw anew; call it when what is shown has changed."""

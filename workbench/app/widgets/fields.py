@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -46,13 +47,13 @@ class Field(Widget):
     """The recipe's key, such as method.rank."""
     knob: Knob
 
+    @abstractmethod
     def show(self, value: Any) -> None:
         """Show the recipe's value, unless it is shown already."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, up: bool) -> None:
         """Change to the neighbouring value."""
-        raise NotImplementedError
 
 
 _MOVES: list[BindingType] = [

@@ -192,6 +192,8 @@ class ChatPane(Vertical, can_focus=True):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         text = event.value
+        if not text.strip() and not self._complete:
+            self.action_next_question()
         if not text.strip() or not self._may_ask():
             return
         event.input.clear()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-ASK = "Ask something"
+ASK = "Ask something, or press Enter for a held-out question"
 CONTINUE = "The beginning of a text, for the base to continue"
 
 
