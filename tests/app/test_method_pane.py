@@ -10,6 +10,7 @@ from textual.widgets import Input
 from waiting import wait_for
 
 from workbench.app.panes.method.methods import MethodList
+from workbench.app.screens.explanation import Explanation
 from workbench.app.widgets.fields import ChoiceField, NumberField, SwitchField
 from workbench.app.widgets.knob_form import KnobForm
 from workbench.app.widgets.stepping import is_number, next_value
@@ -106,6 +107,17 @@ async def test_a_typed_number_counts_at_every_key(workspace):
         assert app.recipe.method.knobs["rank"] == 1
         await press(pilot, "2")
         assert app.recipe.method.knobs["rank"] == 12
+
+
+async def test_a_letter_in_a_number_field_is_the_key_that_it_is_elsewhere(workspace):
+    async with opened(workspace, story(), (120, 45)) as (app, pilot):
+        await on_method(pilot, app)
+        row(app, "method.rank").field.focus()
+        await press(pilot, "question_mark")
+        await wait_for(lambda: isinstance(app.screen, Explanation))
+        await press(pilot, "escape")
+        assert app.recipe.method.knobs["rank"] == 8
+        assert row(app, "method.rank").field.value == "8"
 
 
 async def test_a_learning_rate_is_typed_with_an_exponent_and_its_default_is_shown(workspace):

@@ -117,8 +117,11 @@ class TextField(Input, Field):
             self.post_message(FieldLeft(self))
 
 
+IN_NUMBERS = frozenset("0123456789.eE+-_")
+
+
 class NumberField(TextField):
-    """A number: typed, or changed by + and -; it counts at every key."""
+    """A number: typed, or changed by + and -; it counts at every key. Other letters stay what they are elsewhere."""
 
     def __init__(self, key: str, knob: Knob) -> None:
         super().__init__(key, knob, live=True)
@@ -130,8 +133,13 @@ class NumberField(TextField):
             event.stop()
             event.prevent_default()
             self.step(event.character == "+")
-            return
-        await super()._on_key(event)
+        elif event.character is None or event.character in IN_NUMBERS:
+            await super()._on_key(event)
+        else:
+            event.prevent_default()
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return character in IN_NUMBERS and super().check_consume_key(key, character)
 
     def _in_exponent(self) -> bool:
         return self.value[: self.cursor_position][-1:].lower() == "e" and self.selection.is_empty
