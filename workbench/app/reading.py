@@ -86,6 +86,8 @@ async def read_data(helper: Helper, recipe: Recipe, workspace: Workspace, say: S
         done, total = event.get("done"), event.get("total")
         if isinstance(done, int) and isinstance(total, int) and total:
             say(f"Reading the data, {done:,} of {total:,} rows")
+        elif event.get("text"):
+            say(str(event["text"]))
 
     return await helper.request("inspect", on_event=tell, recipe=recipe_to_mapping(recipe), masks=0)
 

@@ -11,16 +11,21 @@ from itertools import zip_longest
 from typing import Any
 
 from workbench.cli.command import StoppedError
+from workbench.cli.models import fetch_data
 from workbench.cli.page import Page, find_page, say, say_aside, say_json, write_inline
+from workbench.cli.recipes import anchor_path, change
 from workbench.core.errors import UserError
 from workbench.core.helper import Helper
-from workbench.core.places import find_workspace
+from workbench.core.places import Workspace, find_workspace
+from workbench.core.recipe import Recipe
 from workbench.core.runs.folder import RunFolder
 from workbench.core.runs.listing import find_run
 from workbench.core.words import cells, seconds_text, visible_text, wrap_text
 
 KEYS = ("ids", "base", "tuned", "base_tokens", "tuned_tokens", "identical")
 """What a document says of an answer, beside its prompt."""
+
+Messages = list[dict[str, Any]]
 
 WIDE = 100
 """Columns from which the two answers stand beside each other."""
@@ -45,7 +50,12 @@ class Chat:
 
     def ask(self, prompt: str, on_event: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """Both answers to one prompt; ctrl-c cancels them."""
-        messages = [{"role": "user", "content": prompt}]
+        return self.answer([{"role": "user", "content": prompt}], on_event)
+
+    def answer(
+        self, messages: list[dict[str, Any]], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """Both answers to a conversation so far."""
         sides = ["base", "tuned"]
         return self.runner.run(
             self.helper.request("chat", on_event, messages=messages, sides=sides, complete=False, **self.sampling)
@@ -56,10 +66,10 @@ def run(given: argparse.Namespace) -> int:
     """Answer the prompts given, those on standard input, or those typed."""
     workspace = find_workspace(given.workspace)
     folder = find_run(given.run, workspace)
-    typed = given.prompt is None and sys.stdin.isatty()
+    typed = given.prompt is None and given.questions is None and sys.stdin.isatty()
     if typed and given.json:
         raise UserError("With --json the prompts come from --prompt or from standard input, one a line.")
-    prompts = [] if typed else _prompts(given.prompt)
+    prompts = [] if typed else _conversations(given, workspace)
     with asyncio.Runner() as runner:
         helper = Helper(workspace)
         chat = Chat(helper, runner, given)
@@ -78,6 +88,19 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
+def _conversations(given: argparse.Namespace, workspace: Workspace) -> list[Messages]:
+    """What is to be answered: the rows of a data set, the prompts given, or those on standard input."""
+    if given.questions is None:
+        return [[{"role": "user", "content": prompt}] for prompt in _prompts(given.prompt)]
+    if given.prompt is not None:
+        raise UserError("Both --prompt and --questions are given; choose one of them.")
+    from workbench.core.data.questions import read_questions
+
+    recipe = change(Recipe(), {"data.source": anchor_path(given.questions)})
+    fetch_data(recipe, workspace)
+    return read_questions(recipe.data, given.first, workspace)
+
+
 def _prompts(given: list[str] | None) -> list[str]:
     """The prompts given, or one from each line of standard input."""
     if given is not None and not all(prompt.strip() for prompt in given):
@@ -88,11 +111,12 @@ def _prompts(given: list[str] | None) -> list[str]:
     return found
 
 
-def _answer_all(chat: Chat, prompts: list[str], as_json: bool) -> None:
+def _answer_all(chat: Chat, conversations: list[Messages], as_json: bool) -> None:
     page = find_page()
     answers = []
-    for prompt in prompts:
-        answer = chat.ask(prompt)
+    for messages in conversations:
+        prompt = str(messages[-1]["content"])
+        answer = chat.answer(messages)
         answers.append({"prompt": prompt, **{key: answer.get(key) for key in KEYS}})
         if not as_json:
             say(page.bold("> " + visible_text(prompt)))

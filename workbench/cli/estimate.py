@@ -49,14 +49,17 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _longest_row(recipe: Recipe, workspace: Workspace) -> RowShape | None:
-    """The longest row of the data that was named; None where the model's tokenizer is not at hand yet."""
+    """The longest row of the data that was named; None where it or the model's tokenizer is not at hand yet."""
     place = locate_model(recipe.model.path, needs_weights=False)
     folder = place.path if place.kind == "folder" else ready_folder(recipe.model, workspace)
     if folder is None or not (folder / "tokenizer.json").is_file():
         return None
     from workbench.core.data.dataset import prepare_data  # templates and tokenizers take 0.1 s to import
+    from workbench.core.data.hub import unfetched
 
-    return row_shape(prepare_data(recipe, folder).report)
+    if unfetched(recipe.data, workspace):
+        return None
+    return row_shape(prepare_data(recipe, folder, workspace=workspace).report)
 
 
 def _lines(

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from workbench.cli.models import find_folder
+from workbench.cli.models import fetch_data, find_folder
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import anchor_path, change
 from workbench.core.data.inspect import inspect_data
@@ -28,9 +28,14 @@ def run(given: argparse.Namespace) -> int:
         settings["model.path"] = given.model
     if given.max_length is not None:
         settings["data.max_length"] = given.max_length
+    for name in ("subset", "split"):
+        if getattr(given, name) is not None:
+            settings[f"data.{name}"] = getattr(given, name)
     recipe = change(Recipe(), settings)
-    folder = find_folder(recipe.model, find_workspace(given.workspace))
-    report = inspect_data(recipe, folder, given.show_mask or 0)
+    workspace = find_workspace(given.workspace)
+    folder = find_folder(recipe.model, workspace)
+    fetch_data(recipe, workspace)
+    report = inspect_data(recipe, folder, given.show_mask or 0, workspace=workspace)
     if given.json:
         say_json(report)
         return 0
@@ -50,6 +55,8 @@ def _lines(report: dict[str, Any], page: Page) -> Iterator[str]:
         f"{count_text(report['train_rows'])} to train on, {count_text(report['held_out_rows'])} held out",
         page,
     )
+    if len(report["splits"]) > 1:
+        yield from _entry("split", f"{report['split']} of {', '.join(report['splits'])}", page)
     yield from _entry("format", f"{report['format']}: {report['format_reason']}", page)
     yield from _entry("columns", ", ".join(report["columns"]), page)
     mapping = ", ".join(f"{role} = {column}" for role, column in report["mapping"].items())

@@ -13,7 +13,7 @@ from workbench.core.errors import RunFailedError
 from workbench.core.models.ready import cached_skeleton, ready_folder
 from workbench.core.models.skeleton import Skeleton, skeleton_from_json
 from workbench.core.places import Workspace
-from workbench.core.recipe import ModelSection
+from workbench.core.recipe import ModelSection, Recipe
 from workbench.core.words import visible_text
 
 
@@ -46,6 +46,16 @@ def find_folder(model: ModelSection, workspace: Workspace) -> Path:
     """The folder with the model's tokenizer and configuration, prepared first where it has to be."""
     ready = ready_folder(model, workspace)
     return ready or Path(str(ask_helper(workspace, "prepare", tell_progress, model=asdict(model))["folder"]))
+
+
+def fetch_data(recipe: Recipe, workspace: Workspace) -> None:
+    """Have the recipe's data from the Hub in the workspace's cache; UserError where it cannot be had."""
+    from workbench.core.data.hub import unfetched
+
+    if unfetched(recipe.data, workspace):
+        from workbench.core.recipe import recipe_to_mapping
+
+        ask_helper(workspace, "fetch_data", tell_progress, recipe=recipe_to_mapping(recipe))
 
 
 def find_skeleton(model: ModelSection, workspace: Workspace) -> Skeleton:

@@ -33,6 +33,7 @@ MODULES = {
 }
 """The module of `workbench.cli` behind each verb, imported only when the verb is chosen."""
 
+DATA = "a file, a folder, a Hub id, or a bundled sample's name"
 RUN = "a run's name, a unique beginning of it, latest, or a path"
 
 
@@ -187,18 +188,27 @@ def build_parser() -> Parser:
     demo.add_argument("--headless", action="store_true", help="tell it as text, without the app")
 
     inspect = verb("inspect", "What a data set holds, how it is read, and which tokens are trained on.", keys=True)
-    inspect.add_argument("data", metavar="DATA", help="a file, a folder, or a bundled sample's name")
+    inspect.add_argument("data", metavar="DATA", help=DATA)
+    inspect.add_argument("--subset", metavar="NAME", help="subset of Hub data or a folder; workbench data splits")
+    inspect.add_argument("--split", metavar="NAME", help="split of it; workbench data splits DATA lists them")
     inspect.add_argument("--model", metavar="M", help="tiny (the default), a folder, a .gguf file, or a Hub id")
     inspect.add_argument("--max-length", type=whole(8), metavar="N", help="longest row in tokens (512)")
     inspect.add_argument("--show-mask", type=whole(1), metavar="N", help="show N rows with their trained tokens marked")
     _set(inspect)
 
     data = verb(
-        "data", "Save the rows of a data set that a recipe takes: workbench data clean DATA --to FILE.", keys=True
-    )
-    data.add_argument("action", choices=("clean",), metavar="clean", help="write them to a file of their own")
-    data.add_argument("data", metavar="DATA", help="a file, a folder, or a bundled sample's name")
-    data.add_argument("--to", required=True, metavar="FILE", help="the new file, .jsonl or .parquet")
+        "data", "Rows of a data set: saved clean to a file, searched for a text, or the splits that there are.",
+        keys=True,
+    )  # fmt: skip
+    data.add_argument(
+        "action", choices=("clean", "search", "splits"), metavar="ACTION",
+        help="clean DATA --to FILE, search DATA --text TEXT, or splits DATA",
+    )  # fmt: skip
+    data.add_argument("data", metavar="DATA", help=DATA)
+    data.add_argument("--subset", metavar="NAME", help="subset of Hub data or a folder")
+    data.add_argument("--split", metavar="NAME", help="split of it")
+    data.add_argument("--text", metavar="TEXT", help="what a row must hold, in letters of either case")
+    data.add_argument("--to", metavar="FILE", help="the new file, .jsonl or .parquet")
     data.add_argument("--leave-out", nargs="+", metavar="WHAT", help="row numbers from 1, or kinds of findings")
     data.add_argument("--keep-first", action="store_true", help="of rows that say the same, keep the first")
     data.add_argument("--model", metavar="M", help="tiny (the default), a folder, a .gguf file, or a Hub id")
@@ -208,7 +218,7 @@ def build_parser() -> Parser:
     estimate.add_argument("recipe", nargs="?", metavar="RECIPE", help="a recipe file or a bundled recipe's name")
     estimate.add_argument("--model", metavar="M", help="tiny, a folder (config.json is enough), a .gguf file, a Hub id")
     estimate.add_argument("--method", metavar="NAME", help="fine-tuning method; workbench methods lists them")
-    estimate.add_argument("--data", metavar="DATA", help="a file, a folder, or a bundled sample's name")
+    estimate.add_argument("--data", metavar="DATA", help=DATA)
     _set(estimate)
 
     train = verb("train", "Train a recipe in a process of its own, and follow it.", keys=True)
@@ -227,6 +237,8 @@ def build_parser() -> Parser:
     chat = verb("chat", "Base and tuned model side by side on the same prompts.")
     _run(chat)
     chat.add_argument("--prompt", action="append", metavar="TEXT", help="a prompt; may be given several times")
+    chat.add_argument("--questions", metavar="DATA", help="ask what the rows of a data set ask, answered there or not")
+    chat.add_argument("--first", type=whole(1), default=10, metavar="N", help="rows of it that are asked (10)")
     chat.add_argument("--temperature", type=decimal(0, 10), default=0.0, metavar="T", help="0 takes the likeliest (0)")
     chat.add_argument("--top-p", type=decimal(0, 1), default=1.0, metavar="P", help="nucleus of the sampler (1)")
     chat.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the sampler's seed, same for both (0)")

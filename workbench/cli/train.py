@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from itertools import islice
 from pathlib import Path
 
 from workbench.cli.command import StoppedError
-from workbench.cli.models import find_folder, find_skeleton
+from workbench.cli.models import fetch_data, find_folder, find_skeleton
 from workbench.cli.page import say, say_aside, say_json
 from workbench.cli.recipes import open_recipe
 from workbench.cli.watch import watch
 from workbench.core.data.dataset import encode_conversations, prepare_data, read_data
+from workbench.core.data.hub import fetched_folder, hub_data
 from workbench.core.data.sources import find_source
 from workbench.core.data.templates import choose_template
 from workbench.core.data.tokenizer import open_tokenizer
@@ -59,23 +61,24 @@ def check_run(recipe: Recipe, workspace: Workspace, name: str | None) -> None:
             raise UserError(f"There is already a run named {name}; choose another name.")
     folder = find_folder(recipe.model, workspace)
     recipe.method.facts.count(find_skeleton(recipe.model, workspace), recipe.method.knobs)
-    check_data(recipe, folder)
+    fetch_data(recipe, workspace)
+    check_data(recipe, folder, workspace)
 
 
-def check_data(recipe: Recipe, folder: Path) -> None:
+def check_data(recipe: Recipe, folder: Path, workspace: Workspace) -> None:
     """UserError where the data cannot be read, rendered or trained on; what should be known goes to standard error."""
-    place = find_source(recipe.data.source)
+    hub = hub_data(recipe.data.source, recipe.data)
+    place = find_source(recipe.data.source) if hub is None else fetched_folder(hub, workspace)
     files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
     if sum(file.stat().st_size for file in files) <= LARGE:
-        for notice in prepare_data(recipe, folder).notices:
+        for notice in prepare_data(recipe, folder, workspace=workspace).notices:
             say_aside(notice)
         return
-    usable = read_data(recipe.data).usable
+    data = read_data(recipe.data, workspace=workspace)
+    usable = list(islice((item for _, item in data.pairs() if item.problem is None), FIRST))
     if not usable:
         raise UserError(f"No row of {recipe.data.source} can be trained on; workbench inspect says why.")
-    encode_conversations(
-        usable[:FIRST], choose_template(open_tokenizer(folder), recipe.data.template), recipe.data.train_on
-    )
+    encode_conversations(usable, choose_template(open_tokenizer(folder), recipe.data.template), recipe.data.train_on)
 
 
 def start_run(recipe: Recipe, workspace: Workspace, name: str | None) -> RunFolder:

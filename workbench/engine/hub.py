@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,35 +55,57 @@ def fetch_config(name: str, revision: str | None, progress: Progress) -> Path:
 
 
 def _fetch(name: str, revision: str | None, files: list[str], progress: Progress) -> Path:
-    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub import snapshot_download
 
     progress(f"Fetching {name} from the Hub")
-    try:
+    with told(name, revision, MODEL):
         return Path(
             snapshot_download(
-                name, revision=revision, allow_patterns=files, ignore_patterns=UNWANTED, tqdm_class=_bar(name, progress)
+                name, revision=revision, allow_patterns=files, ignore_patterns=UNWANTED, tqdm_class=bar(name, progress)
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the Hub and a recipe call one kind of thing."""
+
+    words: str
+    page: str
+    revision: str
+    instead: str
+
+
+MODEL = Kind("model", "https://huggingface.co", "model.revision", "name a model folder")
+DATA = Kind("data set", "https://huggingface.co/datasets", "data.revision", "name a file or a folder")
+
+
+@contextmanager
+def told(name: str, revision: str | None, kind: Kind) -> Iterator[None]:
+    """What the Hub's client raises, as a UserError in one sentence."""
+    from huggingface_hub import constants, errors
+
+    try:
+        yield
     except errors.GatedRepoError as error:
-        page = f"https://huggingface.co/{name}"
-        sentence = f"{name} is gated: accept its terms at {page}, then log in with `hf auth login`."
+        sentence = f"{name} is gated: accept its terms at {kind.page}/{name}, then log in with `hf auth login`."
         raise UserError(sentence, str(error)) from error
     except errors.RevisionNotFoundError as error:
-        raise UserError(f"{name} has no revision {revision}; check model.revision.", str(error)) from error
+        raise UserError(f"{name} has no revision {revision}; check {kind.revision}.", str(error)) from error
     except errors.RepositoryNotFoundError as error:
         raise UserError(
-            f"There is no model {name} on the Hub, or it is private; check the spelling, or log in with "
+            f"There is no {kind.words} {name} on the Hub, or it is private; check the spelling, or log in with "
             "`hf auth login`.",
             str(error),
         ) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise UserError(
             f"{name} is not in the Hub's cache on this machine, and the Hub cannot be reached; go online once, "
-            "or name a model folder.",
+            f"or {kind.instead}.",
             str(error),
         ) from error
     except (errors.HfHubHTTPError, errors.HFValidationError) as error:
-        sentence = f"The Hub refuses to give {name}; try again later, or name a model folder."
+        sentence = f"The Hub refuses to give {name}; try again later, or {kind.instead}."
         raise UserError(sentence, str(error)) from error
     except OSError as error:
         if is_disk_full(error) or isinstance(error, PermissionError):
@@ -92,7 +116,7 @@ def _fetch(name: str, revision: str | None, files: list[str], progress: Progress
         raise
 
 
-def _bar(name: str, progress: Progress) -> Any:
+def bar(name: str, progress: Progress) -> Any:
     """A tqdm that draws nothing and says how many bytes are here. What `progress` raises ends the download."""
     from tqdm.auto import tqdm  # type: ignore[import-untyped]
 

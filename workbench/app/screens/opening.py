@@ -108,10 +108,10 @@ class Opening(ModalScreen[dict[str, Any] | None]):
         return ""
 
     def _wrong_data(self) -> str:
-        from workbench.core.data.sources import find_source
+        from workbench.core.data.hub import check_source
 
         try:
-            find_source(self.query_one("#data", Input).value.strip())
+            check_source(self.query_one("#data", Input).value.strip())
         except UserError as error:
             return error.sentence
         except OSError as error:

@@ -11,13 +11,20 @@ from workbench.core.data.dataset import Progress, prepare_data
 from workbench.core.data.lines import Row
 from workbench.core.data.reading import read_data
 from workbench.core.errors import UserError
+from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
 
 KINDS = (".jsonl", ".parquet")
 BATCH = 4096
 
 
-def save_clean(recipe: Recipe, model_folder: Path, to: Path, progress: Progress | None = None) -> dict[str, Any]:
+def save_clean(
+    recipe: Recipe,
+    model_folder: Path,
+    to: Path,
+    progress: Progress | None = None,
+    workspace: Workspace | None = None,
+) -> dict[str, Any]:
     """Write the rows that `recipe` trains on or holds out to `to` (.jsonl or .parquet); the source is not touched.
 
     `{"path", "rows", "source_rows", "bytes"}`. UserError where `to` exists already or has another ending.
@@ -28,11 +35,11 @@ def save_clean(recipe: Recipe, model_folder: Path, to: Path, progress: Progress 
         raise UserError(f"There is already a file {to}; choose another name.")
     if not to.parent.is_dir():
         raise UserError(f"There is no folder {to.parent}; make it first.")
-    prepared = prepare_data(recipe, model_folder, progress)
+    prepared = prepare_data(recipe, model_folder, progress, workspace)
     wanted = {item.row for item in prepared.train}
     if not isinstance(recipe.data.held_out, str):
         wanted |= {item.row for item in prepared.held_out}
-    data = read_data(recipe.data)
+    data = read_data(recipe.data, workspace=workspace)
     if data.form.name == "oasst":
         raise UserError("Trees of messages cannot be cleaned row by row; set data.leave_out in the recipe instead.")
     aside = to.with_name(f".{to.name}.part")

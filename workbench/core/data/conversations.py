@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from workbench.core.data.oasst import conversations_of_trees
+from workbench.core.data.oasst import paths_of_trees
 from workbench.core.data.sources import BAD_ROW, Row, Table
-from workbench.core.data.turns import ROLES, Conversation, Message, check_text, check_turns, plain_text, read_turns
+from workbench.core.data.turns import (
+    ROLES,
+    Conversation,
+    Message,
+    check_question,
+    check_text,
+    check_turns,
+    plain_text,
+    read_turns,
+)
 from workbench.core.errors import UserError
 
 __all__ = ["Conversation", "Format", "Message", "detect_format", "read_conversations"]
@@ -22,6 +31,8 @@ class Format:
     reason: str
     mapping: Mapping[str, str]
     """Columns by role: prompt, context, answer, system; or the one column that holds it all."""
+    every_path: bool = False
+    """Whether a tree of messages gives all its conversations, or the best one."""
 
 
 COLUMN_FORMATS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
@@ -39,8 +50,10 @@ PROMPT_WORDS = ("prompt", "instruction", "question", "query", "input", "user", "
 ANSWER_WORDS = ("answer", "response", "output", "completion", "reply", "assistant", "target", "solution", "label")
 
 
-def detect_format(table: Table, name: str = "auto", mapping: Mapping[str, str] | None = None) -> Format:
-    """The rows' format, with the reason; `name` and `mapping` are the person's own choice.
+def detect_format(
+    table: Table, name: str = "auto", mapping: Mapping[str, str] | None = None, paths: str = "best"
+) -> Format:
+    """The rows' format, with the reason; `name` and `mapping` are the person's own choice, `paths` is of trees.
 
     UserError where none fits.
     """
@@ -48,7 +61,7 @@ def detect_format(table: Table, name: str = "auto", mapping: Mapping[str, str] |
     if mapping:
         return _mapped(table, mapping)
     if name != "auto":
-        return _named(table, name)
+        return _named(table, name, paths)
     first = next((row for row in table.first if BAD_ROW not in row), {})
     if "messages" in columns and _is_turns(first.get("messages"), "role"):
         return Format("messages", "a column messages holds turns with a role and content", {"messages": "messages"})
@@ -58,7 +71,7 @@ def detect_format(table: Table, name: str = "auto", mapping: Mapping[str, str] |
         if column in columns and _is_turns(first.get(column), "role"):
             return Format("messages", f"a column {column} holds turns with a role and content", {"messages": column})
     if {"message_id", "parent_id", "role", "text"} <= columns:
-        return Format("oasst", "columns message_id and parent_id make a tree of messages", {"messages": "text"})
+        return _tree("columns message_id and parent_id make a tree of messages", paths)
     for name_, (roles, needed) in COLUMN_FORMATS.items():
         if set(needed) <= columns:
             there = {role: column for role, column in roles.items() if column in columns}
@@ -70,13 +83,19 @@ def detect_format(table: Table, name: str = "auto", mapping: Mapping[str, str] |
                       {"prompt": prompt, "answer": answer})  # fmt: skip
     if "text" in columns:
         return Format("text", "it has a column text and no column of answers", {"text": "text"})
+    question = next((column for column in table.columns if column.lower() in PROMPT_WORDS), None)
+    if question:
+        reason = (
+            f"the column {question} sounds like a prompt, and no column like its answer: questions to generate from"
+        )
+        return Format("instruction", reason, {"prompt": question, **_beside(columns)})
     raise UserError(
         f"{table.source} has the columns {', '.join(table.columns[:12])}, and none says which is the answer; "
         "set data.mapping, such as {prompt: COLUMN, answer: COLUMN}."
     )
 
 
-def _named(table: Table, name: str) -> Format:
+def _named(table: Table, name: str, paths: str) -> Format:
     columns = set(table.columns)
     chosen = "chosen in the recipe"
     if name in COLUMN_FORMATS:
@@ -84,6 +103,11 @@ def _named(table: Table, name: str) -> Format:
         missing = [column for column in needed if column not in columns]
         if not missing:
             return Format(name, chosen, {role: column for role, column in roles.items() if column in columns})
+    elif name == "instruction":
+        question = next((column for column in table.columns if column.lower() in PROMPT_WORDS), None)
+        missing = [] if question else ["instruction"]
+        if question:
+            return Format(name, chosen, {"prompt": question, **_beside(columns)})
     elif name == "text":
         missing = [] if "text" in columns else ["text"]
         if not missing:
@@ -91,7 +115,7 @@ def _named(table: Table, name: str) -> Format:
     elif name == "oasst":
         missing = [column for column in ("message_id", "parent_id", "role", "text") if column not in columns]
         if not missing:
-            return Format(name, chosen, {"messages": "text"})
+            return _tree(chosen, paths)
     else:
         options = ("messages",) if name == "messages" else ("conversations", "conversation")
         found = [column for column in options if column in columns]
@@ -102,6 +126,10 @@ def _named(table: Table, name: str) -> Format:
         f"{table.source} is not in the format {name}: it has no column {' or '.join(missing)}, "
         f"only {', '.join(table.columns[:12])}."
     )
+
+
+def _tree(reason: str, paths: str) -> Format:
+    return Format("oasst", reason, {"messages": "text"}, paths == "all")
 
 
 def _mapped(table: Table, mapping: Mapping[str, str]) -> Format:
@@ -116,9 +144,18 @@ def _mapped(table: Table, mapping: Mapping[str, str]) -> Format:
         return Format("sharegpt" if _is_turns(first, "from") else "messages", "mapped in the recipe", dict(mapping))
     if "text" in mapping:
         return Format("text", "mapped in the recipe", dict(mapping))
+    if "prompt" in mapping and "answer" not in mapping:
+        return Format(
+            "instruction", "mapped in the recipe, without an answer: questions to generate from", dict(mapping)
+        )
     if not {"prompt", "answer"} <= set(mapping):
         raise UserError("data.mapping needs the roles prompt and answer, or messages, or text.")
     return Format("prompt_completion", "mapped in the recipe", dict(mapping))
+
+
+def _beside(columns: Collection[str]) -> dict[str, str]:
+    """A system message beside questions without answers."""
+    return {"system": "system"} if "system" in columns else {}
 
 
 def _guessed(columns: Sequence[str]) -> tuple[str, str] | None:
@@ -133,14 +170,19 @@ def _is_turns(value: Any, key: str) -> bool:
 
 
 def read_conversations(table: Table, form: Format) -> Sequence[Conversation]:
-    """One conversation a row (one a tree for oasst), in the source's order; what cannot be used says why.
+    """One conversation a row, in the source's order; what cannot be used says why.
 
-    Each is made when it is asked for, but for oasst, where a tree's rows may stand anywhere.
+    Each is made when it is asked for, but for oasst, where a tree's rows may stand anywhere, and conversations are
+    numbered one after the other.
     """
     if form.name == "oasst":
         return [
-            check_turns(row, [Message(ROLES.get(role, role), text) for role, text in turns])
-            for row, turns in conversations_of_trees(table.rows)
+            replace(
+                check_turns(number, [Message(ROLES.get(role, role), text) for role, text in path.turns]),
+                source_row=path.last if form.every_path else path.tree,
+                tree=path.tree if form.every_path else None,
+            )
+            for number, path in enumerate(paths_of_trees(table.rows, form.every_path))
         ]
     return _Conversations(table.rows, form)
 
@@ -179,7 +221,9 @@ def read_row(number: int, row: Row, form: Format) -> Conversation:
 
 def _from_columns(number: int, row: Row, form: Format) -> Conversation:
     prompt = row.get(form.mapping["prompt"])
-    answer = row.get(form.mapping["answer"])
+    if form.name == "instruction" and _is_turns(prompt, "role"):
+        return check_question(read_turns(number, prompt, row))
+    answer = row.get(form.mapping.get("answer", ""))
     if _is_turns(prompt, "role"):  # conversational prompt and completion
         turns = [*(prompt or []), *(answer if isinstance(answer, list) else [{"role": "assistant", "content": answer}])]
         return read_turns(number, turns, row)
@@ -188,5 +232,7 @@ def _from_columns(number: int, row: Row, form: Format) -> Conversation:
     if context.strip():
         question = f"{question}\n\n{context}" if question.strip() else context
     messages = [Message("system", system)] if system.strip() else []
+    if form.name == "instruction":
+        return check_question(check_turns(number, [*messages, Message("user", question)]))
     messages += [Message("user", question), Message("assistant", plain_text(answer))]
     return check_turns(number, messages)

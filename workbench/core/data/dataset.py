@@ -14,11 +14,12 @@ from workbench.core.data.findings import KINDS, Taken, find_problems, note_token
 from workbench.core.data.lengths import count_lengths, figures_at, length_figures
 from workbench.core.data.mask import as_mapping, shield_message
 from workbench.core.data.reading import Choice, ReadData, draw_copies, read_choice, read_data
-from workbench.core.data.splits import split_clusters, split_rows, split_stratified
+from workbench.core.data.splits import join_clusters, split_clusters, split_rows, split_stratified
 from workbench.core.data.survey import Survey, rows_of, survey_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.errors import UserError
+from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
 
 __all__ = [
@@ -54,13 +55,23 @@ class PreparedData:
     """What the person should know, in sentences."""
 
 
-def prepare_data(recipe: Recipe, model_folder: Path, progress: Progress | None = None) -> PreparedData:
-    """Everything that a run of `recipe` needs of its data. UserError where nothing is left to train on."""
+def prepare_data(
+    recipe: Recipe,
+    model_folder: Path,
+    progress: Progress | None = None,
+    workspace: Workspace | None = None,
+    needs_answers: bool = True,
+) -> PreparedData:
+    """Everything that a run of `recipe` needs of its data. UserError where nothing is left to train on.
+
+    Data from the Hub is read from the `workspace`'s cache. Without `needs_answers`, rows that are questions alone are
+    no error.
+    """
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
     template = choose_template(tokenizer, section.template)
     choice = read_choice(section, KINDS)
-    data = read_data(section)
+    data = read_data(section, workspace=workspace)
     group_by = _group_column(recipe, data)
     shielded = section.control_tokens == "text"
     survey = survey_rows(data, template, section.train_on, choice, shielded, group_by, progress)
@@ -69,11 +80,13 @@ def prepare_data(recipe: Recipe, model_folder: Path, progress: Progress | None =
     if not kept:
         raise _nothing(section.source, survey)
     if isinstance(section.held_out, str):
-        held_data = read_data(section, section.held_out, data.table.path.parent)
+        held_data = read_data(section, section.held_out, data.table.path.parent, workspace)
         everything = Choice(None, None, frozenset(), frozenset())
         held_survey = survey_rows(held_data, template, section.train_on, everything, shielded)
         train, held = kept, list(range(len(held_survey.examples)))
-        if not held:
+        if held_data.form.name == "instruction":
+            held = []  # questions to ask, and no answers to measure the loss on
+        elif not held:
             raise UserError(f"No row of the held-out file {section.held_out} can be used; each needs an answer.")
     else:
         held_data, held_survey = data, survey
@@ -88,7 +101,12 @@ def prepare_data(recipe: Recipe, model_folder: Path, progress: Progress | None =
         item for number, found in zip(copies, examples[0], strict=True) for item in found for _ in range(number)
     )
     held_out = tuple(item for found in examples[1] for item in found)
-    if not trained:
+    if data.form.name == "instruction" and needs_answers:
+        raise UserError(
+            f"The rows of {section.source} are questions without answers, so nothing can be learnt from them; ask them "
+            "in the chat, or name the column of answers with data.mapping."
+        )
+    if not trained and data.form.name != "instruction":
         longest = max((len(row) for row in survey.examples), default=0)
         raise UserError(
             f"No row of {section.source} is left to train on: none has an answer within data.max_length "
@@ -145,10 +163,12 @@ def _kept(survey: Survey, choice: Choice, first_only: bool) -> list[int]:
 def _split(recipe: Recipe, survey: Survey, kept: Sequence[int]) -> tuple[list[int], list[int]]:
     share, seed, by = recipe.data.held_out, recipe.training.seed, recipe.data.held_out_by
     assert not isinstance(share, str)
-    if by == "random":
+    if by == "random" and not survey.trees:
         parts = split_rows(len(kept), share, seed)
-    elif by == "clusters":
-        parts = split_clusters([survey.clusters[place] for place in kept], share, seed)
+    elif by in ("random", "clusters"):
+        alike = survey.clusters if by == "clusters" else range(len(survey.clusters))
+        together = join_clusters(alike, survey.trees) if survey.trees else alike
+        parts = split_clusters([together[place] for place in kept], share, seed)
     else:
         parts = split_stratified([survey.groups[place] for place in kept], share, seed)
     return [kept[index] for index in parts[0]], [kept[index] for index in parts[1]]
@@ -235,6 +255,8 @@ def _report(
         "usable_rows": len(survey.examples) + len(survey.unusable.get("the chat template refuses it", ())),
         "train_rows": len(train),
         "held_out_rows": len(held_out),
+        "split": data.table.split,
+        "splits": list(data.table.splits),
         "columns": list(data.table.columns),
         "mapping": dict(data.form.mapping),
         "sources": [

@@ -113,7 +113,12 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
     wider = {"label": f"Set the longest row to {longest:,} tokens", "settings": room}
     found.append(_finding("too_long", "warning", taken.long, "Rows left out, longer than data.max_length", wider))
     found.append(_finding("cut", "warning", taken.cut, "Rows cut, longer than data.max_length", wider))
-    found.append(_finding("no_trained_token", "warning", taken.silent, "Rows left out, without a token to train on"))
+    if taken.form == "instruction":
+        what = "Rows that are questions without an answer, so that nothing is trained on"
+        found.append(_finding("question", "warning", taken.silent, what))
+    else:
+        what = "Rows left out, without a token to train on"
+        found.append(_finding("no_trained_token", "warning", taken.silent, what))
     for kind, (severity, what) in NOTED.items():
         kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
         places = [place for place in survey.kinds.get(kind, []) if place in kept]

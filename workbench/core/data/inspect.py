@@ -17,17 +17,24 @@ from workbench.core.data.splits import split_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.errors import UserError
+from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
+
+SILENT = "it has no token to train on"
 
 LARGE = 1_000_000
 """Characters of a raw field beyond which only its beginning is shown."""
 
 
 def inspect_data(
-    recipe: Recipe, model_folder: Path, masks: int = 0, progress: Progress | None = None
+    recipe: Recipe,
+    model_folder: Path,
+    masks: int = 0,
+    progress: Progress | None = None,
+    workspace: Workspace | None = None,
 ) -> dict[str, Any]:
     """The report on a recipe's data; with `masks`, the first so many training rows token by token."""
-    prepared = prepare_data(recipe, model_folder, progress)
+    prepared = prepare_data(recipe, model_folder, progress, workspace, needs_answers=False)
     report = dict(prepared.report)
     if masks:
         report["masks"] = [
@@ -42,7 +49,14 @@ def inspect_data(
     return report
 
 
-def page_rows(recipe: Recipe, model_folder: Path, start: int, count: int, held_out: bool = False) -> dict[str, Any]:
+def page_rows(
+    recipe: Recipe,
+    model_folder: Path,
+    start: int,
+    count: int,
+    held_out: bool = False,
+    workspace: Workspace | None = None,
+) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
     `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "problem"}], "total",
@@ -55,33 +69,38 @@ def page_rows(recipe: Recipe, model_folder: Path, start: int, count: int, held_o
     choice = read_choice(section, KINDS)
     start, count = max(0, start), max(0, count)
     if held_out and isinstance(section.held_out, str):
-        main = read_data(section)
-        data = read_data(section, section.held_out, main.table.path.parent)
+        main = read_data(section, workspace=workspace)
+        data = read_data(section, section.held_out, main.table.path.parent, workspace)
         choice = Choice(None, None, frozenset(), frozenset())
     else:
-        data = read_data(section)
+        data = read_data(section, workspace=workspace)
     if held_out and not isinstance(section.held_out, str):
-        kept = _held_rows(recipe, model_folder, data)
+        kept = _held_rows(recipe, model_folder, data, workspace)
         page = [data.row_at(row) for row in kept[start : start + count]]
         total, counted = len(kept), True
     else:
         page = data.page(start, count)
         total, counted = data.size
     rows = [_show(item, raw, recipe, template, tokenizer, choice) for raw, item in page]
+    if data.form.name == "instruction":
+        for shown in rows:
+            if shown["problem"] == SILENT:  # a question is held out to be asked, and needs no answer for that
+                shown["problem"] = None if held_out else "it is a question without an answer"
     return {"rows": rows, "total": total, "estimated": not counted}
 
 
-def _held_rows(recipe: Recipe, model_folder: Path, data: ReadData) -> list[int]:
+def _held_rows(recipe: Recipe, model_folder: Path, data: ReadData, workspace: Workspace | None) -> list[int]:
     """Numbers of the rows that are held out of training."""
     section = recipe.data
     plain = (section.filter, section.first, section.leave_out, section.duplicates, section.held_out_by, section.mix)
-    if plain == (None, None, [], "keep", "random", {}) and isinstance(section.held_out, float):
+    one_by_one = plain == (None, None, [], "keep", "random", {}) and not data.form.every_path
+    if one_by_one and isinstance(section.held_out, float):
         usable = [item.row for _, item in data.pairs() if item.problem is None]
         try:
             return [usable[index] for index in split_rows(len(usable), section.held_out, recipe.training.seed)[1]]
         except UserError:
             pass
-    return sorted({item.row for item in prepare_data(recipe, model_folder).held_out})
+    return sorted({item.row for item in prepare_data(recipe, model_folder, workspace=workspace).held_out})
 
 
 def _show(
@@ -117,7 +136,7 @@ def _show(
     cut = 0 if split else max(0, len(ids) - section.max_length)
     problem = choice.refuses(raw, item.row)
     if problem is None and not encoded.trained_tokens:
-        problem = "it has no token to train on"
+        problem = SILENT
     elif problem is None and not pieces:
         problem = f"it has {len(ids)} tokens, more than data.max_length {section.max_length}"
     elif problem is None and not any(piece.trained_tokens for piece in pieces):

@@ -82,6 +82,25 @@ class LineRows(Sequence[Row]):
                 yield self._read(at)
             number = min(len(self._starts), number + 1024)
 
+    def rows_with(self, text: str) -> Iterator[Row | None]:
+        """Every row that may hold `text` (in small letters), None for one that cannot; most are never parsed.
+
+        A line of ASCII without an escape holds no text that is not in its letters.
+        """
+        plain = text.encode() if text.isascii() else None
+        number = 0
+        while self.has(number + 1):
+            self._index(number + 1024)
+            for at in self._starts[number : number + 1024]:
+                if plain is not None:
+                    end = self._map.find(b"\n", at)
+                    line = self._map[at : self._size if end < 0 else end]
+                    if b"\\" not in line and line.isascii() and plain not in line.lower():
+                        yield None
+                        continue
+                yield self._read(at)
+            number = min(len(self._starts), number + 1024)
+
     def _read(self, at: int) -> Row:
         end = self._map.find(b"\n", at)
         line = self._map[at : self._size if end < 0 else end]

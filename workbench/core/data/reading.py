@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workbench.core.data.conversations import Format, detect_format, read_conversations, read_row
+from workbench.core.data.hub import about_fetched, hub_data, open_fetched
 from workbench.core.data.selection import Test, read_filter
 from workbench.core.data.sources import Row, Table, read_table
 from workbench.core.data.turns import Conversation
 from workbench.core.errors import UserError
+from workbench.core.places import Workspace
 from workbench.core.recipe import DataSection
 
 
@@ -62,16 +63,13 @@ class ReadData:
         """Every row as it stands, with what it says."""
         for part in self.parts:
             for raw, item in _pairs(part):
-                yield raw, replace(item, row=item.row + part.start) if part.start else item
+                yield raw, _numbered(item, part)
 
     def row_at(self, number: int) -> tuple[Row, Conversation]:
         """One row of all, by its number from 0."""
         part = next(part for part in reversed(self.parts) if part.start <= number)
-        if part.form.name == "oasst":
-            item = part.conversations[bisect_left(part.conversations, number - part.start, key=lambda one: one.row)]
-        else:
-            item = part.conversations[number - part.start]
-        return part.table.rows[item.row], replace(item, row=number)
+        item: Conversation = part.conversations[number - part.start]
+        return part.table.rows[_place(item)], _numbered(item, part)
 
     def page(self, start: int, count: int) -> list[tuple[Row, Conversation]]:
         """`count` rows from the `start`-th on; of a large file, only those are read."""
@@ -80,11 +78,11 @@ class ReadData:
         for part in self.parts:
             low, high = max(0, start - before), start + count - before
             if part.form.name == "oasst":
-                rows = [(part.table.rows[item.row], item) for item in part.conversations[low:high]]
+                rows = [(part.table.rows[_place(item)], item) for item in part.conversations[low:high]]
             else:
                 raws = part.table.rows[low:high]
                 rows = [(raw, _one(part, low + index, raw)) for index, raw in enumerate(raws)]
-            found += [(raw, replace(item, row=item.row + part.start) if part.start else item) for raw, item in rows]
+            found += [(raw, _numbered(item, part)) for raw, item in rows]
             if len(found) >= count:
                 break
             before += len(part.conversations)
@@ -98,6 +96,20 @@ class ReadData:
         return len(self), True
 
 
+def _numbered(item: Conversation, part: Part) -> Conversation:
+    """A part's conversation with its numbers among those of all parts."""
+    if not part.start:
+        return item
+    # Trees of other parts have numbers of their own, below that of any tree in a part behind them.
+    tree = None if item.tree is None else item.tree + (part.start << 32)
+    return replace(item, row=item.row + part.start, tree=tree)
+
+
+def _place(item: Conversation) -> int:
+    """The row of its source that a conversation is shown with."""
+    return item.row if item.source_row is None else item.source_row
+
+
 def _one(part: Part, number: int, raw: Row) -> Conversation:
     return read_row(number, raw, part.form)
 
@@ -105,26 +117,48 @@ def _one(part: Part, number: int, raw: Row) -> Conversation:
 def _pairs(part: Part) -> Iterator[tuple[Row, Conversation]]:
     if part.form.name == "oasst":
         for item in part.conversations:
-            yield part.table.rows[item.row], item
+            yield part.table.rows[_place(item)], item
         return
     for number, raw in enumerate(part.table.rows):
         yield raw, _one(part, number, raw)
 
 
-def read_data(section: DataSection, source: str | None = None, beside: Path | None = None) -> ReadData:
-    """The recipe's sources as conversations, or those of another `source`, such as the held-out file."""
-    skip = section.on_bad_row == "skip"
-    table = read_table(source or section.source, beside, skip)
-    form = detect_format(table, section.format, section.mapping)
-    parts = [Part(table, form, read_conversations(table, form), 0, 1.0)]
+def read_data(
+    section: DataSection,
+    source: str | None = None,
+    beside: Path | None = None,
+    workspace: Workspace | None = None,
+) -> ReadData:
+    """The recipe's sources as conversations, or those of another `source`, such as the held-out file.
+
+    Data from the Hub is read from the `workspace`'s cache; UserError where it has not been fetched.
+    """
+    table = _open(section, source or section.source, beside, workspace)
+    form = detect_format(table, section.format, section.mapping, section.paths)
+    weights = {str(name): _weight(str(name), weight) for name, weight in section.mix.items()}
+    own = weights.pop(section.source, 1.0)
+    parts = [Part(table, form, read_conversations(table, form), 0, own if source is None else 1.0)]
     if source is None:
-        for name, weight in section.mix.items():
-            start = parts[-1].start + len(parts[-1].table.rows)
-            more = read_table(str(name), beside or table.path.parent, skip)
+        for name, weight in weights.items():
+            start = parts[-1].start + len(parts[-1].conversations)
+            more = _open(section, name, beside or table.path.parent, workspace)
             mapping = section.mapping if set(section.mapping.values()) <= set(more.columns) else {}
-            shape = detect_format(more, "auto" if not mapping else section.format, mapping)
-            parts.append(Part(more, shape, read_conversations(more, shape), start, _weight(str(name), weight)))
+            shape = detect_format(more, "auto" if not mapping else section.format, mapping, section.paths)
+            parts.append(Part(more, shape, read_conversations(more, shape), start, weight))
     return ReadData(tuple(parts))
+
+
+def _open(section: DataSection, source: str, beside: Path | None, workspace: Workspace | None) -> Table:
+    skip = section.on_bad_row == "skip"
+    hub = hub_data(source, section, beside)
+    if hub is not None:
+        folder = open_fetched(hub, workspace)
+        about = about_fetched(hub, workspace) if workspace else {}
+        table = read_table(str(folder), None, skip)
+        return replace(table, source=source, split=about.get("split"), splits=tuple(about.get("splits") or ()))
+    if source == section.source:
+        return read_table(source, beside, skip, section.subset, section.split)
+    return read_table(source, beside, skip)
 
 
 def _weight(name: str, value: Any) -> float:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from workbench.core.data.folders import COLUMNAR, SUFFIXES, FolderFiles, choose_files, kind_of
 from workbench.core.data.lines import BAD_ROW, LineRows, Row
 from workbench.core.data.unpacking import PACKED, open_plain
 from workbench.core.errors import UserError
 from workbench.core.places import sample_folder
 
 __all__ = ["BAD_ROW", "SUFFIXES", "Row", "Table", "find_source", "read_table", "sample_names"]
-
-COLUMNAR = (".parquet", ".arrow", ".feather")
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", *COLUMNAR, ".txt", ".md")
-"""File endings that are read; each but the columnar ones may be followed by .gz or .zst."""
 
 LOOKED_AT = 1000
 """First rows that say which columns there are."""
@@ -35,6 +31,9 @@ class Table:
     """Names of the columns of the first thousand rows, in order of first appearance."""
     first: Sequence[Row] = field(default=(), compare=False)
     """Those rows."""
+    split: str | None = None
+    """The split that the rows belong to, where the source has several."""
+    splits: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, bool]:
@@ -69,7 +68,10 @@ def find_source(source: str, beside: Path | None = None) -> Path:
             return place
     if _exists(Path(source)):
         return Path(source).absolute()
-    raise UserError(f"There is no data at {source}; give a file, a folder, or a sample: {', '.join(sample_names())}.")
+    raise UserError(
+        f"There is no data at {source}; give a file, a folder, a Hub id such as owner/name, or a sample: "
+        f"{', '.join(sample_names())}."
+    )
 
 
 def _exists(place: Path) -> bool:
@@ -79,14 +81,27 @@ def _exists(place: Path) -> bool:
         return False
 
 
-def read_table(source: str, beside: Path | None = None, skip_bad: bool = False) -> Table:
+def read_table(
+    source: str,
+    beside: Path | None = None,
+    skip_bad: bool = False,
+    subset: str | None = None,
+    split: str | None = None,
+) -> Table:
     """The rows of a source. UserError names the file, and the line where one cannot be read.
 
-    With `skip_bad` such a row is there under the one key BAD_ROW, so that those after it keep their numbers.
+    With `skip_bad` such a row is there under the one key BAD_ROW, so that those after it keep their numbers. Of a
+    folder `subset` and `split` choose the files.
     """
     place = find_source(source, beside)
-    files = _files_in(place) if place.is_dir() else [place]
-    parts = [_open_file(file, skip_bad) for file in files]
+    if place.is_dir():
+        chosen = choose_files(place, subset, split)
+    elif subset is not None or split is not None:
+        key, value = ("data.subset", subset) if subset is not None else ("data.split", split)
+        raise UserError(f"{place} is one file, which has no {key.removeprefix('data.')} {value!r}; set {key} to null.")
+    else:
+        chosen = FolderFiles((place,), None, ())
+    parts = [_open_file(file, skip_bad) for file in chosen.files]
     rows = parts[0] if len(parts) == 1 else _Joined(parts)
     first = rows[:LOOKED_AT]
     if not first:
@@ -95,7 +110,7 @@ def read_table(source: str, beside: Path | None = None, skip_bad: bool = False) 
     if not good:
         raise UserError(f"{place}: none of the first {len(first):,} rows can be read; is it what its name says?")
     columns = tuple(dict.fromkeys(str(column) for row in good for column in row))
-    return Table(source, place, rows, columns, first)
+    return Table(source, place, rows, columns, first, chosen.split, chosen.splits)
 
 
 class _Joined(Sequence[Row]):
@@ -142,47 +157,8 @@ class _Joined(Sequence[Row]):
             yield from part
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """The data files of a folder; of one that `datasets` saved, the files (of its split train) that it names."""
-    splits = _read_small(folder / "dataset_dict.json").get("splits")
-    if isinstance(splits, list) and splits:
-        names = [name for name in map(str, splits) if (folder / name).is_dir()]
-        if names:
-            return _files_in(folder / ("train" if "train" in names else names[0]))
-    saved = _read_small(folder / "state.json").get("_data_files")
-    if isinstance(saved, list):
-        names = [str(item.get("filename")) for item in saved if isinstance(item, dict)]
-        found = [folder / name for name in names if Path(name).name == name and (folder / name).is_file()]
-        if found:
-            return found
-    try:
-        files = sorted(file for file in folder.rglob("*") if _kind_of(file) and file.is_file())
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}).") from None
-    if not files:
-        raise UserError(f"{folder} holds no data file; it takes {', '.join(SUFFIXES)}.")
-    return files
-
-
-def _read_small(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > 1 << 24:
-            return {}
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _kind_of(file: Path) -> str:
-    name = file.name.lower()
-    for packed in PACKED:
-        name = name.removesuffix(packed)
-    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
-
-
 def _open_file(file: Path, skip_bad: bool) -> Sequence[Row]:
-    kind = _kind_of(file)
+    kind = kind_of(file)
     if not kind:
         raise UserError(f"{file.name} is not a kind of file that is read; it takes {', '.join(SUFFIXES)}.")
     if kind in COLUMNAR:

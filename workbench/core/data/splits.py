@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 
 def split_rows(count: int, share: float, seed: int) -> tuple[list[int], list[int]]:
@@ -36,6 +36,22 @@ def split_stratified(groups: Sequence[Hashable], share: float, seed: int) -> tup
         return split_rows(len(groups), share, seed)
     out = set(held)
     return [index for index in range(len(groups)) if index not in out], sorted(held)
+
+
+def join_clusters(clusters: Sequence[int], others: Mapping[int, int]) -> list[int]:
+    """Clusters joined wherever they share one of the `others`, which are given by index."""
+    above: dict[int, int] = {}
+
+    def top(cluster: int) -> int:
+        while above.get(cluster, cluster) != cluster:
+            cluster = above[cluster]
+        return cluster
+
+    first: dict[int, int] = {}
+    for index, other in others.items():
+        one, two = top(first.setdefault(other, clusters[index])), top(clusters[index])
+        above[max(one, two)] = min(one, two)
+    return [top(cluster) for cluster in clusters]
 
 
 def split_clusters(clusters: Sequence[int], share: float, seed: int) -> tuple[list[int], list[int]]:

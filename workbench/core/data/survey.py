@@ -43,6 +43,8 @@ class Survey:
     """Rows that the recipe does not take, by the reason."""
     failures: list[UserError] = field(default_factory=list)
     """The first of what the template refused."""
+    trees: dict[int, int] = field(default_factory=dict)
+    """Places of conversations that share a tree of messages, with its number."""
     groups: list[str] = field(default_factory=list)
     """For each place the value of the column that the rows are grouped by."""
     scripts: list[str] = field(default_factory=list)
@@ -83,12 +85,15 @@ def survey_rows(
         if _drops(conversation, marked):
             survey.kinds.setdefault("dropped_turn", []).append(place)
         key = hash(conversation.text) if conversation.text is not None else hash(_turns(conversation))
-        asked = key if conversation.text is not None else hash(_turns(conversation)[:-1])
+        answered = conversation.text is None and conversation.messages[-1].role == "assistant"
+        asked = hash(_turns(conversation)[:-1]) if answered else key
         survey.prompts.append(asked)
         survey.texts.append(key)
         if resemblance.add(key, text):
             survey.twins.append(place)
         survey.scripts.append(script_of(text))
+        if conversation.tree is not None:
+            survey.trees[place] = conversation.tree
         _note_label(survey, conversation)
         if group_by is not None:
             survey.groups.append(groups.pop(conversation.row, ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -33,6 +33,10 @@ class Conversation:
     """Why nothing can be learnt from the row, or None."""
     tools: tuple[Any, ...] | None = None
     """The functions that the assistant may call, as JSON schemas."""
+    source_row: int | None = None
+    """The row of the source that is shown for it, where it is made of several; None: `row` itself."""
+    tree: int | None = None
+    """What it shares with others that must stay on its side of a split; None: nothing."""
 
 
 ROLES = {
@@ -89,12 +93,20 @@ def check_turns(row: int, messages: list[Message], tools: tuple[Any, ...] | None
     if not any(message.role in ("user", "tool") and message.content.strip() for message in messages):
         problem = "it has no prompt"
     elif not any(message.content.strip() or "tool_calls" in message.extra for message in answers):
-        problem = "it has no answer"
+        problem = NO_ANSWER
     elif not any(message.weight for message in answers):
         problem = "every answer in it has weight 0"
     elif not all(_is_whole(message.content) for message in messages):
         problem = "it holds half a character (a lone surrogate)"
     return Conversation(row, tuple(messages), problem=problem, tools=tools)
+
+
+NO_ANSWER = "it has no answer"
+
+
+def check_question(conversation: Conversation) -> Conversation:
+    """A conversation that is meant to have no answer: that is no problem of it."""
+    return replace(conversation, problem=None) if conversation.problem == NO_ANSWER else conversation
 
 
 def check_text(row: int, text: str) -> Conversation:

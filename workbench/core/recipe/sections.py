@@ -25,7 +25,10 @@ class ModelSection:
 class DataSection:
     """Which rows, how they are read, and which tokens are trained on."""
 
-    source: str = knob("capitals", "Data: a bundled sample's name, a file, or a folder of files.")
+    source: str = knob("capitals", "Data: a bundled sample's name, a file, a folder of files, or a Hub id.")
+    subset: str | None = knob(None, "Subset of a Hub data set or a folder; null takes the only or the default one.")
+    split: str | None = knob(None, "Split of a Hub data set or a folder; null takes train, else the only one.")
+    revision: str | None = knob(None, "Branch, tag or commit of Hub data; null takes the default branch.")
     mix: dict[str, float] = knob(
         {}, "More sources with their weights, such as {facts: 0.5}: half of its rows, by seed; 2 takes each row twice."
     )
@@ -48,7 +51,12 @@ class DataSection:
         "How a row is read; auto detects it and says why.",
         choices=(
             "auto", "alpaca", "dolly", "oasst", "sharegpt", "messages", "prompt_completion", "question_answer", "text",
+            "instruction",
         ),
+    )  # fmt: skip
+    paths: str = knob(
+        "best", "Conversations of a tree of messages (oasst): along the best replies, or all of them.",
+        choices=("best", "all"),
     )  # fmt: skip
     mapping: dict[str, str] = knob(
         {}, "Columns by role, such as {prompt: question, answer: reply}; empty detects them."
@@ -69,7 +77,10 @@ class DataSection:
         choices=("text", "tokens"),
     )  # fmt: skip
     packing: str | bool = knob("auto", "Several rows in one sequence; auto leaves it off.", choices=("auto",))
-    held_out: float | str = knob(0.1, "Held-out rows: a share of the data, or a file of its own.", low=0.0, high=0.9)
+    held_out: float | str = knob(
+        0.1, "Held-out rows: a share of the data, a file of its own, or a split of Hub data such as owner/name:test.",
+        low=0.0, high=0.9,
+    )  # fmt: skip
     held_out_by: str = knob(
         "random",
         "How the share is chosen: random, clusters (near duplicates stay together), or a column, whose values are "

@@ -8,13 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.data.folders import list_splits
+from workbench.core.data.hub import about_fetched, hub_data, is_fetched, unfetched
 from workbench.core.data.inspect import inspect_data, page_rows
+from workbench.core.data.sources import find_source
 from workbench.core.errors import UserError
 from workbench.core.knobs import section_from
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import ready_folder
 from workbench.core.places import Workspace
-from workbench.core.recipe import ModelSection, recipe_from_mapping
+from workbench.core.recipe import DataSection, ModelSection, Recipe, recipe_from_mapping
+from workbench.engine.fetching import fetch_data, list_choices
 from workbench.engine.helper.requests import Request, Verb
 from workbench.engine.results import find_result, read_run
 
@@ -35,6 +39,7 @@ class Helper:
         self.workspace = workspace
         self._importing = threading.Lock()
         self._loading = threading.Lock()
+        self._fetching = threading.Lock()
         self._key: tuple[Any, ...] = ()
         self._opened: Opened | None = None
 
@@ -43,8 +48,11 @@ class Helper:
         return {
             "prepare": self.prepare,
             "skeleton": self.skeleton,
+            "data_choices": self.data_choices,
+            "fetch_data": self.fetch_data,
             "inspect": self.inspect,
             "rows": self.rows,
+            "search": self.search,
             "open_chat": self.open_chat,
             "chat": self.chat,
             "close_chat": self.close_chat,
@@ -99,18 +107,54 @@ class Helper:
             skeleton = model_skeleton(model, self.workspace, request.say)
         return {"skeleton": skeleton.to_json()}
 
-    def inspect(self, request: Request) -> dict[str, Any]:
-        """`{recipe, masks}` -> the report on the recipe's data."""
+    def data_choices(self, request: Request) -> dict[str, Any]:
+        """`{source, revision}` -> `{"default", "subsets": {subset: [split, …]}, …}` of a folder or of Hub data."""
+        source, revision = request.take("source", str), request.take("revision", str, None)
+        hub = hub_data(source, DataSection())
+        if hub is None:
+            return {"name": source, "revision": None, "default": None, "subsets": _local_splits(source)}
+        return list_choices(hub.name, revision, request.say, request.check)
+
+    def fetch_data(self, request: Request) -> dict[str, Any]:
+        """`{recipe}` -> `{"fetched": [{"name", "subset", "split", "revision", "rows"}, …]}`: what was not there yet."""
+        return {"fetched": self._fetch(recipe_from_mapping(request.take("recipe", dict)), request)}
+
+    def _fetch(self, recipe: Recipe, request: Request) -> list[dict[str, Any]]:
+        """Have all of the recipe's Hub data in the cache."""
+        missing = unfetched(recipe.data, self.workspace)
+        if missing:
+            with _held(self._fetching, request):
+                for data in missing:
+                    if not is_fetched(data, self.workspace):  # another request may have been quicker
+                        fetch_data(data, self.workspace, request.say, request.check)
+        return [about_fetched(data, self.workspace) for data in missing]
+
+    def _ready(self, request: Request) -> tuple[Recipe, Path]:
+        """The request's recipe and its model's folder, with all data at hand."""
         recipe = recipe_from_mapping(request.take("recipe", dict))
         folder = self._model_folder(recipe.model, request)
-        return inspect_data(recipe, folder, request.take("masks", int, 0), _counted(request))
+        self._fetch(recipe, request)
+        return recipe, folder
+
+    def inspect(self, request: Request) -> dict[str, Any]:
+        """`{recipe, masks}` -> the report on the recipe's data."""
+        recipe, folder = self._ready(request)
+        return inspect_data(recipe, folder, request.take("masks", int, 0), _counted(request), self.workspace)
 
     def rows(self, request: Request) -> dict[str, Any]:
         """`{recipe, start, count, held_out}` -> a page of rows."""
-        recipe = recipe_from_mapping(request.take("recipe", dict))
-        folder = self._model_folder(recipe.model, request)
+        recipe, folder = self._ready(request)
         start, count = request.take("start", int, 0), request.take("count", int, 20)
-        return page_rows(recipe, folder, start, count, request.take("held_out", bool, False))
+        return page_rows(recipe, folder, start, count, request.take("held_out", bool, False), self.workspace)
+
+    def search(self, request: Request) -> dict[str, Any]:
+        """`{recipe, text, start}` -> `{"rows", "total", "searched"}`: numbers of the rows that hold the text."""
+        from workbench.core.data.search import search_rows
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        self._fetch(recipe, request)
+        text, start = request.take("text", str), request.take("start", int, 0)
+        return search_rows(recipe, text, start, _counted(request), self.workspace)
 
     def open_chat(self, request: Request) -> dict[str, Any]:
         """`{run}` or `{model}` -> `{"sides", "shares_base", "seconds"}`: the last one opened stays in memory."""
@@ -194,6 +238,11 @@ class Helper:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _local_splits(source: str) -> dict[str, list[str]]:
+    place = find_source(source)
+    return list_splits(place) if place.is_dir() else {"default": []}
 
 
 def _newest(folder: Path) -> int:

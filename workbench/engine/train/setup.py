@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from workbench.core.data.dataset import PreparedData, prepare_data
+from workbench.core.data.hub import unfetched
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device, cpu_device
 from workbench.core.memory.estimate import Estimate, estimate_memory
@@ -23,6 +24,7 @@ from workbench.core.runs.folder import RunFolder
 from workbench.engine.answer import inner_model
 from workbench.engine.base_models import find_model_folder, load_base
 from workbench.engine.environment import OPTIMIZERS_OF_BITSANDBYTES
+from workbench.engine.fetching import fetch_data
 from workbench.engine.methods import base_quantisation, build_method, count_trainable
 from workbench.engine.methods.quantised import require_bitsandbytes
 from workbench.engine.train.journal import Journal
@@ -84,7 +86,9 @@ def prepare(recipe: Recipe, folder: RunFolder, numbers: Numbers, phases: Phases)
         skeleton = model_skeleton(recipe.model, workspace, say)
         recipe.method.facts.count(skeleton, recipe.method.knobs)  # refuses a rank or targets that do not fit
     with phases.time("data"):
-        data = prepare_data(recipe, model_folder)
+        for missing in unfetched(recipe.data, workspace):
+            fetch_data(missing, workspace, say)
+        data = prepare_data(recipe, model_folder, workspace=workspace)
         check_fit(data, skeleton, int(recipe.method.knobs.get("virtual_tokens", 0)))
     device = describe_device(numbers.device)
     estimate = estimate_memory(recipe, skeleton, device, row_shape(data.report))

@@ -333,7 +333,9 @@ class ChatPane(Vertical, can_focus=True):
                 heading.show_work("")
             if self._source is not None and source.key == self._source.key:
                 self._ask(
-                    Exchange(question.prompt, question.messages, sides, expected=question.answer, row=question.row)
+                    Exchange(
+                        question.prompt, question.messages, sides, expected=question.answer or None, row=question.row
+                    )
                 )
 
         self._answering = self.run_worker(fetch, group="answer", exit_on_error=False)

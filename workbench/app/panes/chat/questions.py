@@ -91,8 +91,13 @@ def question_from(row: dict[str, Any]) -> HeldOutQuestion | None:
     """The question in a row of the helper's: its last answer, and what leads to it; None where it has none."""
     messages = [{"role": item["role"], "content": item["content"]} for item in row.get("messages") or []]
     last = max((place for place, item in enumerate(messages) if item["role"] == "assistant"), default=0)
-    if row.get("problem") or not last:
+    if row.get("problem") or not messages:
         return None
+    if not last:  # a question of a set without answers
+        asked = messages[-1]
+        return (
+            HeldOutQuestion(int(row["row"]), asked["content"], tuple(messages), "") if asked["role"] == "user" else None
+        )
     before = messages[:last]
     prompt = next((item["content"] for item in reversed(before) if item["role"] == "user"), "")
     return HeldOutQuestion(int(row["row"]), prompt, tuple(before), messages[last]["content"])

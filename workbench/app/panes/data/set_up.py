@@ -13,7 +13,8 @@ from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft
 from workbench.app.widgets.knob_form import KnobForm
 from workbench.app.widgets.meaning import Meaning
-from workbench.core.data.sources import find_source, sample_names
+from workbench.core.data.hub import check_source
+from workbench.core.data.sources import sample_names
 from workbench.core.errors import UserError
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.models.locate import locate_model
@@ -91,10 +92,10 @@ class SetUp(Vertical):
             if changed.model.path != self.recipe.model.path:
                 locate_model(changed.model.path)
             if changed.data.source != self.recipe.data.source:
-                find_source(changed.data.source)
+                check_source(changed.data.source)
             held_out = changed.data.held_out
             if isinstance(held_out, str) and held_out != self.recipe.data.held_out:
-                find_source(held_out, find_source(changed.data.source).parent)
+                check_source(held_out, changed.data.source)
         except UserError as error:
             return error.sentence
         except OSError as error:
