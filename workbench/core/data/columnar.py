@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,11 @@ class TableRows(Sequence[Row]):
         for start in range(0, len(self), BATCH):
             yield from _rows(self._table.slice(start, BATCH), self._path)
 
+    def rows_with(self, text: str) -> Iterator[Row | None]:
+        """Every row that may hold `text` (in small letters), None for one that cannot."""
+        for start in range(0, len(self), BATCH):
+            yield from _rows_with(self._table.slice(start, BATCH), text, self._path)
+
 
 class ParquetRows(Sequence[Row]):
     """The rows of a Parquet file; at most one row group is held."""
@@ -56,6 +62,7 @@ class ParquetRows(Sequence[Row]):
             self.columns = tuple(map(str, self._file.schema_arrow.names))
         self._ends = list(accumulate(counts))
         self._held: tuple[int, Any] = (-1, None)
+        self._lock = threading.Lock()
         self._first: Any = None
 
     def __len__(self) -> int:
@@ -65,26 +72,40 @@ class ParquetRows(Sequence[Row]):
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if stop <= BATCH and step > 0:
-                if self._first is None:
-                    with _told(self._path, "Parquet"):
-                        self._first = next(self._file.iter_batches(BATCH), None)
-                first = self._first
+                with self._lock:
+                    if self._first is None:
+                        with _told(self._path, "Parquet"):
+                            self._first = next(self._file.iter_batches(BATCH), None)
+                    first = self._first
                 return [] if first is None else _rows(first.slice(start, max(0, stop - start)), self._path)[::step]
             return [self[number] for number in range(start, stop, step)]
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(index)
         group = bisect_right(self._ends, number)
-        if self._held[0] != group:
-            with _told(self._path, "Parquet"):
-                self._held = (group, self._file.read_row_group(group))
+        with self._lock:
+            if self._held[0] != group:
+                with _told(self._path, "Parquet"):
+                    self._held = (group, self._file.read_row_group(group))
+            held = self._held[1]
         before = self._ends[group - 1] if group else 0
-        return _rows(self._held[1].slice(number - before, 1), self._path)[0]
+        return _rows(held.slice(number - before, 1), self._path)[0]
 
     def __iter__(self) -> Iterator[Row]:
-        with _told(self._path, "Parquet"):
-            for batch in self._file.iter_batches(BATCH):
-                yield from _rows(batch, self._path)
+        for batch in self._batches():
+            yield from _rows(batch, self._path)
+
+    def rows_with(self, text: str) -> Iterator[Row | None]:
+        """Every row that may hold `text` (in small letters), None for one that cannot."""
+        for batch in self._batches():
+            yield from _rows_with(batch, text, self._path)
+
+    def _batches(self) -> Iterator[Any]:
+        """Batches of the file, which is opened again: somebody else may be reading other rows."""
+        from pyarrow import parquet
+
+        with _told(self._path, "Parquet"), parquet.ParquetFile(self._path, memory_map=True) as file:
+            yield from file.iter_batches(BATCH)
 
 
 def open_arrow(path: Path) -> TableRows:
@@ -136,6 +157,30 @@ def _rows(part: Any, path: Path) -> list[Row]:
         part.validate(full=True)
         found: list[Row] = part.to_pylist()
     return found
+
+
+def _rows_with(part: Any, text: str, path: Path) -> Iterator[Row | None]:
+    """The rows of a slice that may hold `text`; only columns of texts can say so, and only for ASCII."""
+    import pyarrow as arrow
+    from pyarrow import compute
+
+    plain = text.isascii() and all(
+        arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type) for field in part.schema
+    )
+    if not plain:
+        yield from _rows(part, path)
+        return
+    with _told(path, "columnar"):
+        part.validate(full=True)
+        may = [False] * part.num_rows
+        for name in range(part.num_columns):
+            column = part.column(name)
+            found = compute.match_substring(column, text, ignore_case=True).to_pylist()
+            other = compute.invert(compute.string_is_ascii(column)).to_pylist()
+            may = [one or bool(two) or bool(three) for one, two, three in zip(may, found, other, strict=True)]
+        chosen = part.filter(arrow.array(may))
+        rows = iter(chosen.to_pylist())
+    yield from (next(rows) if held else None for held in may)
 
 
 @contextmanager

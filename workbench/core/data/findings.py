@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
+from workbench.core.data.built_in import END_TOKENS
 from workbench.core.data.example import Example
 from workbench.core.data.survey import Survey, rows_of
 from workbench.core.data.templates import ChatTemplate
@@ -33,6 +34,9 @@ NOTED: dict[str, tuple[str, str]] = {
     "bos_twice": ("warning", "Rows with the start token twice"),
 }  # fmt: skip
 """Kinds of findings about taken rows: severity, and what they are. Each of them can be left out."""
+
+OF_TEMPLATE = ("dropped_turn", "no_end_token", "bos_twice")
+"""Kinds that a template brings about."""
 
 KINDS = (*NOTED, "leak")
 UNUSABLE = {"it has no answer": "no_answer", "it has no prompt": "no_prompt", "it is empty": "empty",
@@ -123,6 +127,8 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
         kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
         places = [place for place in survey.kinds.get(kind, []) if place in kept]
         fix = _leave_out(section, kind)
+        if kind in OF_TEMPLATE and 2 * len(places) > len(kept):
+            fix = _other_template(taken) or fix  # most rows have it, so it is not theirs
         if kind == "duplicate":
             fix = {"label": "Keep the first of each", "settings": {"data.duplicates": "first"}}
         found.append(_finding(kind, severity, rows_of(survey, places), what, fix))
@@ -174,18 +180,42 @@ def _about_labels(survey: Survey) -> list[dict[str, Any]]:
 
 
 def _about_template(taken: Taken) -> list[dict[str, Any]]:
-    """What a chat template that is not the model's own means."""
+    """What a chat template that is not the model's own means, and the token that it ends answers with."""
     template, tokenizer = taken.template, taken.template.tokenizer
-    rows = rows_of(taken.survey, taken.train)
     if taken.form == "text":
         return []
-    if template.name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
-        sentence = f"The chat template {template.name} is not the model's own; it was trained with another."
-        fix = {"label": "Take the model's own", "settings": {"data.template": "auto"}}
-        kind = "foreign_template"
+    name, rows = template.name, rows_of(taken.survey, taken.train)
+    found: list[tuple[str, str, str, dict[str, Any] | None]] = []
+    if name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
+        sentence = f"The chat template {name} is not the model's own; it was trained with another."
+        found.append(("foreign_template", "warning", sentence, _other_template(taken)))
     elif tokenizer.chat_template is None and taken.section.template == "auto":
         sentence = "The model has no chat template, as base models have none, so a plain one is used."
-        fix, kind = None, "no_template"
-    else:
-        return []
-    return [{**_finding(kind, "info", rows, "", fix), "sentence": sentence}]
+        found.append(("no_template", "info", sentence, None))
+    end = END_TOKENS.get(name, "")
+    token = tokenizer.backend.token_to_id(end) if end else None
+    if end and token is None:
+        pieces = len(tokenizer.encode(end)[0])
+        sentence = (
+            f"The chat template {name} ends an answer with {end}, which is no token of this model but {pieces} tokens "
+            "of text, so a chat program will not know where an answer ends."
+        )
+        found.append(("unknown_end_token", "warning", sentence, _other_template(taken)))
+    elif end and tokenizer.chat_template is None and token != tokenizer.eos_id:
+        sentence = (
+            f"The chat template {name} ends an answer with {end}, which a base model without a template has most "
+            f"likely never been trained on; its own end token is {tokenizer.eos_token or 'unknown'}."
+        )
+        found.append(("untrained_end_token", "warning", sentence, _other_template(taken)))
+    return [
+        {**_finding(kind, severity, rows, "", fix), "sentence": sentence} for kind, severity, sentence, fix in found
+    ]
+
+
+def _other_template(taken: Taken) -> dict[str, Any] | None:
+    """The remedy where a template was chosen that does not suit the model."""
+    if taken.section.template in ("auto", "own"):
+        return None
+    own = taken.template.tokenizer.chat_template is not None
+    label = "Take the model's own template" if own else "Take the plain template"
+    return {"label": label, "settings": {"data.template": "auto"}}

@@ -12,7 +12,8 @@ from workbench.core.data.example import fit_rows
 from workbench.core.data.findings import KINDS
 from workbench.core.data.lines import BAD_ROW
 from workbench.core.data.mask import as_mapping
-from workbench.core.data.reading import Choice, ReadData, read_choice, read_data
+from workbench.core.data.opened import open_data
+from workbench.core.data.reading import Choice, ReadData, read_choice
 from workbench.core.data.splits import split_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
@@ -69,11 +70,11 @@ def page_rows(
     choice = read_choice(section, KINDS)
     start, count = max(0, start), max(0, count)
     if held_out and isinstance(section.held_out, str):
-        main = read_data(section, workspace=workspace)
-        data = read_data(section, section.held_out, main.table.path.parent, workspace)
+        main = open_data(section, workspace=workspace)
+        data = open_data(section, section.held_out, main.table.path.parent, workspace)
         choice = Choice(None, None, frozenset(), frozenset())
     else:
-        data = read_data(section, workspace=workspace)
+        data = open_data(section, workspace=workspace)
     if held_out and not isinstance(section.held_out, str):
         kept = _held_rows(recipe, model_folder, data, workspace)
         page = [data.row_at(row) for row in kept[start : start + count]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import threading
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,9 +33,16 @@ class LineRows(Sequence[Row]):
         self._size = len(self._map)
         self._next = 3 if self._map[:3] == b"\xef\xbb\xbf" else 0
         self._starts = array("Q")
+        self._lock = threading.Lock()
 
     def _index(self, count: int | None = None) -> None:
         """Find the starts of `count` rows, or of all."""
+        if count is not None and len(self._starts) >= count:
+            return
+        with self._lock:
+            self._index_more(count)
+
+    def _index_more(self, count: int | None) -> None:
         find, starts, size = self._map.find, self._starts, self._size
         here = self._next
         while here < size and (count is None or len(starts) < count):
@@ -54,6 +62,11 @@ class LineRows(Sequence[Row]):
         """Whether there are at least `count` rows; no more than that is read."""
         self._index(count)
         return len(self._starts) >= count
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether every row has been found."""
+        return self._next >= self._size
 
     @property
     def guess(self) -> int:
@@ -85,25 +98,28 @@ class LineRows(Sequence[Row]):
     def rows_with(self, text: str) -> Iterator[Row | None]:
         """Every row that may hold `text` (in small letters), None for one that cannot; most are never parsed.
 
-        A line of ASCII without an escape holds no text that is not in its letters.
+        Lines of ASCII without an escape hold no text that is not in their letters.
         """
         plain = text.encode() if text.isascii() else None
         number = 0
         while self.has(number + 1):
             self._index(number + 1024)
-            for at in self._starts[number : number + 1024]:
-                if plain is not None:
-                    end = self._map.find(b"\n", at)
-                    line = self._map[at : self._size if end < 0 else end]
-                    if b"\\" not in line and line.isascii() and plain not in line.lower():
-                        yield None
-                        continue
-                yield self._read(at)
-            number = min(len(self._starts), number + 1024)
+            starts = self._starts[number : number + 1024]
+            number += len(starts)
+            if plain is not None and _is_without(self._map[starts[0] : self._end(starts[-1])], plain):
+                yield from (None for _ in starts)
+                continue
+            for at in starts:
+                holds_none = plain is not None and _is_without(self._map[at : self._end(at)], plain)
+                yield None if holds_none else self._read(at)
+
+    def _end(self, at: int) -> int:
+        """Where the line that begins at a byte ends."""
+        end = self._map.find(b"\n", at)
+        return self._size if end < 0 else end
 
     def _read(self, at: int) -> Row:
-        end = self._map.find(b"\n", at)
-        line = self._map[at : self._size if end < 0 else end]
+        line = self._map[at : self._end(at)]
         try:
             value = json.loads(line.decode("utf-8"))
             if type(value) is dict:
@@ -124,6 +140,11 @@ class LineRows(Sequence[Row]):
     def _line(self, at: int) -> int:
         """The number of the line that begins at a byte, from 1."""
         return 1 + sum(self._map[start : min(at, start + CHUNK)].count(b"\n") for start in range(0, at, CHUNK))
+
+
+def _is_without(lines: bytes, plain: bytes) -> bool:
+    """Whether JSON in one or more lines surely does not hold a text, given in small letters."""
+    return b"\\" not in lines and lines.isascii() and plain not in lines.lower()
 
 
 def kind_name(value: Any) -> str:
