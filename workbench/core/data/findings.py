@@ -24,6 +24,7 @@ NOTED: dict[str, tuple[str, str]] = {
     "one_word": ("info", "Rows whose answer is a single word"),
     "encoding": ("warning", "Rows with signs of a wrong encoding, such as Ã© for é or the mark U+FFFD"),
     "other_script": ("info", "Rows mostly in another script than the rest"),
+    "other_language": ("info", "Rows in another language than most, told by their commonest words"),
     "outlier": ("info", "Rows far longer than the rest"),
     "secret": ("warning", "Rows with what looks like a key or password of a service"),
     "personal": ("warning", "Rows with what looks like a person's e-mail, telephone, card or account number"),
@@ -50,6 +51,8 @@ class Taken:
     section: DataSection
     form: str
     """The format that the rows have."""
+    answers: str
+    """The column that answers are in; empty where they are in none of their own."""
     template: ChatTemplate
     survey: Survey
     train: Sequence[int]
@@ -70,7 +73,9 @@ class Taken:
 def note_tokens(survey: Survey, template: ChatTemplate) -> None:
     """Add the kinds that only tokens, or all rows together, tell."""
     special, bos = template.tokenizer.special_ids, template.tokenizer.bos_id
-    found: dict[str, list[int]] = {"no_end_token": [], "bos_twice": [], "outlier": [], "other_script": []}
+    found: dict[str, list[int]] = {
+        kind: [] for kind in ("no_end_token", "bos_twice", "outlier", "other_script", "other_language")
+    }
     for place, row in enumerate(survey.examples):
         if row.last_trained >= 0 and row.token_at(row.last_trained) not in special and not _ends(row, special):
             found["no_end_token"].append(place)
@@ -84,6 +89,11 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
     usual = _most_common([script for script in survey.scripts if script])
     if usual:
         found["other_script"] = [place for place, script in enumerate(survey.scripts) if script not in ("", usual)]
+    usual = _most_common([language for language in survey.languages if language])
+    if usual:
+        found["other_language"] = [
+            place for place, language in enumerate(survey.languages) if language not in ("", usual)
+        ]
     words = survey.kinds.get("one_word", [])
     if 2 * len(words) >= len(lengths):
         survey.kinds.pop("one_word", None)  # it is what this data is about
@@ -122,7 +132,8 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
         found.append(_finding("question", "warning", taken.silent, what))
     else:
         what = "Rows left out, without a token to train on"
-        found.append(_finding("no_trained_token", "warning", taken.silent, what))
+        beyond = wider if longest > section.max_length and section.over_length != "drop" else None
+        found.append(_finding("no_trained_token", "warning", taken.silent, what, beyond))
     for kind, (severity, what) in NOTED.items():
         kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
         places = [place for place in survey.kinds.get(kind, []) if place in kept]
@@ -135,7 +146,7 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
     leaks = rows_of(taken.held_survey, taken.leaks)
     found.append(_finding("leak", "warning", leaks, "Held-out rows that are also trained on, word for word or nearly",
                           _unleak(section)))  # fmt: skip
-    found += _about_labels(survey) + _about_template(taken)
+    found += _about_labels(taken) + _about_template(taken)
     return [finding for finding in found if finding["count"]]
 
 
@@ -157,8 +168,9 @@ def _unleak(section: DataSection) -> dict[str, Any]:
     return _leave_out(section, "leak")
 
 
-def _about_labels(survey: Survey) -> list[dict[str, Any]]:
+def _about_labels(taken: Taken) -> list[dict[str, Any]]:
     """An answer that is far more common than the others, where answers are labels."""
+    survey, by = taken.survey, taken.section.held_out_by
     counts, rows = survey.labels, len(survey.answers)
     if not counts or rows < 50 or len(counts) < 2 or len(counts) * 10 > rows:
         return []
@@ -166,6 +178,9 @@ def _about_labels(survey: Survey) -> list[dict[str, Any]]:
     if most < 0.8 * rows and least * len(counts) * 10 > rows:
         return []
     places = [place for place, answer in enumerate(survey.answers) if answer == rare]
+    fix = None
+    if taken.answers and isinstance(taken.section.held_out, float) and by == "random":
+        fix = {"label": "Hold out the same share of each label", "settings": {"data.held_out_by": taken.answers}}
     return [
         {
             "kind": "label_imbalance",
@@ -174,7 +189,7 @@ def _about_labels(survey: Survey) -> list[dict[str, Any]]:
             "rows": rows_of(survey, places[:SHOWN]),
             "sentence": f"Answers are {len(counts)} labels and uneven: {label!r} is {most / rows:.0%} of the rows, "
             f"{rare!r} has {least:,}.",
-            "fix": None,
+            "fix": fix,
         }
     ]
 
