@@ -1,11 +1,15 @@
 """Files row by row: the first rows at once, one bad line by its number, and folders that `datasets` saves."""
 
+import csv
 import gzip
+import io
 import json
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workbench.core.data.conversations import detect_format
 from workbench.core.data.sources import read_table
@@ -36,6 +40,82 @@ def test_a_field_too_many_in_a_table_is_named_or_skipped(tmp_path):
         {"a": "1", "b": "2"},
         {"a": "3", "b": "4"},
     ]
+
+
+FIELDS = st.text(st.sampled_from('aé🦊 ,"\n\r\t;\\'), max_size=8)
+
+
+@settings(max_examples=200, deadline=2000)
+@given(st.lists(st.lists(FIELDS, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from([".csv", ".tsv"]))
+def test_records_with_quotes_and_line_breaks_are_those_of_the_csv_module(tmp_path_factory, rows, kind):
+    file = tmp_path_factory.mktemp("csv") / f"x{kind}"
+    with file.open("w", newline="", encoding="utf-8") as out:
+        quoting = csv.QUOTE_ALL if "\r" in str(rows).replace("\\r", "\r") else csv.QUOTE_MINIMAL
+        writer = csv.writer(out, delimiter="," if kind == ".csv" else "\t", lineterminator="\n", quoting=quoting)
+        writer.writerows([["a", "b", "c"], *rows])
+    expected = [dict(zip("abc", row, strict=True)) for row in rows]
+    found = read_table(str(file)).rows
+    assert list(found) == expected
+    assert [found[number] for number in reversed(range(len(rows)))] == expected[::-1]
+
+
+@settings(max_examples=300, deadline=2000)
+@given(st.text(st.sampled_from('ab,"\n'), max_size=30))
+def test_any_text_as_a_table_is_what_the_csv_module_reads_or_a_sentence(tmp_path_factory, text):
+    file = tmp_path_factory.mktemp("csv") / "x.csv"
+    file.write_text(f"a,b\n{text}", encoding="utf-8")
+    try:
+        expected = [row for row in csv.reader(io.StringIO(f"a,b\n{text}", newline=""), strict=True) if row][1:]
+    except csv.Error:
+        expected = None
+    try:
+        found = [list(row.values()) for row in read_table(str(file)).rows]
+    except UserError as error:
+        assert expected in (None, []) or any(len(row) != 2 for row in expected), error
+    else:
+        assert found == expected
+
+
+def test_the_first_rows_of_a_huge_table_come_without_the_others(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text("a,b\n" + '"one, two","three\nfour"\n' * 150_000)
+    table = read_table(str(file))
+    assert table.rows[0] == {"a": "one, two", "b": "three\nfour"}
+    assert not table.rows.is_counted
+    guess, counted = table.size
+    assert not counted
+    assert abs(guess - 150_000) < 1500
+    assert len(table.rows) == 150_000
+    assert table.size == (150_000, True)
+
+
+def test_a_bad_record_stays_in_its_place_and_is_named_by_its_line(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text('a,b\n1,"2\n3"\n"x"y,2\n5,6\n')
+    with pytest.raises(UserError, match="line 4"):
+        read_table(str(file))
+    rows = list(read_table(str(file), skip_bad=True).rows)
+    assert [set(row) == {"a", "b"} for row in rows] == [True, False, True]
+    file.write_text("a,b\r1,2\r")
+    with pytest.raises(UserError, match="old Macintosh"):
+        read_table(str(file))
+
+
+@pytest.mark.timeout(60)
+def test_a_file_of_nothing_but_bad_lines_is_told_and_never_a_hang(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(LINE + b"{broken line of some length, not json at all\n" * 300_000)
+    table = read_table(str(file), skip_bad=True)
+    assert sum("instruction" not in row for row in table.rows) == 300_000
+
+
+def test_paragraphs_are_parted_by_empty_lines_of_any_kind(tmp_path):
+    file = tmp_path / "x.txt"
+    file.write_bytes("\ufeff\n\n one\r\ntwo\r\n \r\nthree\n\n\n\t\nvier ü\n".encode())
+    assert [row["text"] for row in read_table(str(file)).rows] == ["one\ntwo", "three", "vier ü"]
+    file.write_bytes(b"good\n\nbad \xff\n")
+    with pytest.raises(UserError, match=r"not UTF-8 text \(line 3\)"):
+        read_table(str(file))
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "parquet"])

@@ -124,33 +124,6 @@ def open_arrow(path: Path) -> TableRows:
         return TableRows(table, path)
 
 
-def text_table(columns: Sequence[str], rows: Iterator[Sequence[str]], path: Path) -> TableRows:
-    """Rows of texts packed into an Arrow table, so that a million of them stay small."""
-    import pyarrow as arrow
-
-    names, repeated = list(dict.fromkeys(columns)), len(set(columns)) < len(columns)
-    batches: list[Any] = []
-    part: list[Sequence[str]] = []
-
-    def pack() -> None:
-        fields = list(zip(*part, strict=True))
-        if repeated:
-            fields = [fields[len(columns) - 1 - list(reversed(columns)).index(name)] for name in names]
-        batches.append(arrow.table({name: arrow.array(field, arrow.large_string())
-                                    for name, field in zip(names, fields, strict=True)}))  # fmt: skip
-        part.clear()
-
-    for row in rows:
-        part.append(row)
-        if len(part) == BATCH:
-            pack()
-    if part:
-        pack()
-    if not batches:
-        return TableRows(arrow.table({name: arrow.array([], arrow.large_string()) for name in names}), path)
-    return TableRows(arrow.concat_tables(batches), path)
-
-
 def _rows(part: Any, path: Path) -> list[Row]:
     """A slice of a table as rows; a broken one is refused before it is read, for pyarrow would follow wild offsets."""
     with _told(path, "columnar"):

@@ -8,7 +8,7 @@ import threading
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from workbench.core.errors import UserError
 
@@ -27,6 +27,9 @@ class LineRows(Sequence[Row]):
     of a bad row, or the row says so itself with `skip_bad`.
     """
 
+    COUNTED: ClassVar[int] = 100_000
+    """Rows that are counted when the file is opened; how many more there are is then estimated."""
+
     def __init__(self, file: BinaryIO, path: Path, skip_bad: bool = False) -> None:
         self._path, self._skip = path, skip_bad
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -34,6 +37,7 @@ class LineRows(Sequence[Row]):
         self._next = 3 if self._map[:3] == b"\xef\xbb\xbf" else 0
         self._starts = array("Q")
         self._lock = threading.Lock()
+        self._known_line = (0, 1)
 
     def _index(self, count: int | None = None) -> None:
         """Find the starts of `count` rows, or of all."""
@@ -98,7 +102,7 @@ class LineRows(Sequence[Row]):
     def rows_with(self, text: str) -> Iterator[Row | None]:
         """Every row that may hold `text` (in small letters), None for one that cannot; most are never parsed.
 
-        Lines of ASCII without an escape hold no text that is not in their letters.
+        What is ASCII without an escape holds no text that is not in its letters.
         """
         plain = text.encode() if text.isascii() else None
         number = 0
@@ -106,17 +110,25 @@ class LineRows(Sequence[Row]):
             self._index(number + 1024)
             starts = self._starts[number : number + 1024]
             number += len(starts)
-            if plain is not None and _is_without(self._map[starts[0] : self._end(starts[-1])], plain):
+            if plain is not None and self._is_without(starts[0], self._end_of_row(starts[-1]), plain):
                 yield from (None for _ in starts)
                 continue
             for at in starts:
-                holds_none = plain is not None and _is_without(self._map[at : self._end(at)], plain)
+                holds_none = plain is not None and self._is_without(at, self._end_of_row(at), plain)
                 yield None if holds_none else self._read(at)
 
     def _end(self, at: int) -> int:
         """Where the line that begins at a byte ends."""
         end = self._map.find(b"\n", at)
         return self._size if end < 0 else end
+
+    def _end_of_row(self, at: int) -> int:
+        return self._end(at)
+
+    def _is_without(self, start: int, end: int, plain: bytes) -> bool:
+        """Whether rows between two bytes surely do not hold a text, given in small letters."""
+        lines = self._map[start:end]
+        return b"\\" not in lines and lines.isascii() and plain not in lines.lower()
 
     def _read(self, at: int) -> Row:
         line = self._map[at : self._end(at)]
@@ -138,13 +150,14 @@ class LineRows(Sequence[Row]):
         raise UserError(f"{self._path}, {place}: {why}{hint}.", details)
 
     def _line(self, at: int) -> int:
-        """The number of the line that begins at a byte, from 1."""
-        return 1 + sum(self._map[start : min(at, start + CHUNK)].count(b"\n") for start in range(0, at, CHUNK))
-
-
-def _is_without(lines: bytes, plain: bytes) -> bool:
-    """Whether JSON in one or more lines surely does not hold a text, given in small letters."""
-    return b"\\" not in lines and lines.isascii() and plain not in lines.lower()
+        """The number of the line that holds a byte, from 1. Rows in order cost no more than one walk over the file."""
+        known, line = self._known_line
+        if at < known:
+            known, line = 0, 1
+        for start in range(known, at, CHUNK):
+            line += self._map[start : min(at, start + CHUNK)].count(b"\n")
+        self._known_line = (at, line)
+        return line
 
 
 def kind_name(value: Any) -> str:

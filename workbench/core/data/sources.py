@@ -41,7 +41,7 @@ class Table:
     def size(self) -> tuple[int, bool]:
         """How many rows there are, and whether that is counted (else it is an estimate from the first ones)."""
         rows = self.rows
-        if isinstance(rows, LineRows) and rows.has(100_000):
+        if isinstance(rows, LineRows) and rows.has(rows.COUNTED):
             return rows.guess, rows.is_counted
         return len(rows), True
 
