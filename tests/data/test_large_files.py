@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from unittest import mock
 
 import pyarrow
 import pyarrow.parquet
@@ -164,3 +165,54 @@ def test_a_folder_that_datasets_saved_is_read_by_what_it_names(tmp_path):
     assert [row["output"] for row in table.rows] == ["0", "1", "2"]
     assert detect_format(table).name == "alpaca"
     assert len(read_table(str(tmp_path / "test")).rows) == 1
+
+
+VALUES = st.recursive(
+    st.text(st.sampled_from('aé🦊]},"\\\n'), max_size=5) | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=2000)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, min_size=1), min_size=1, max_size=9),
+    st.sampled_from([None, 1]), st.booleans(), st.integers(3, 40),
+)  # fmt: skip
+def test_a_list_is_read_row_by_row_wherever_its_bytes_are_cut(tmp_path_factory, rows, indent, ascii, window):
+    file = tmp_path_factory.mktemp("list") / "x.json"
+    file.write_text(json.dumps(rows, indent=indent, ensure_ascii=ascii) + "\n", encoding="utf-8")
+    with mock.patch("workbench.core.data.json_list.WINDOW", window):
+        found = read_table(str(file)).rows
+        assert [found[number] for number in range(len(rows))] == rows
+        assert list(read_table(str(file)).rows) == rows
+        assert len(found) == len(rows)
+
+
+def test_the_first_rows_of_a_huge_list_come_without_the_others(tmp_path):
+    file = tmp_path / "x.json"
+    rows = [{"instruction": f"ask {number}", "output": "ü" * 20} for number in range(150_000)]
+    file.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    found = read_table(str(file)).rows
+    assert found[0] == rows[0]
+    assert not found.is_counted
+    assert found[149_999] == rows[-1]
+    assert len(found) == 150_000
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[{"a": 1},\n{"a": 2},\n{"a" 3}]', r"not valid JSON \(line 3\)"),
+        ('[{"a": 1},\n{"a": 2}', r"not valid JSON \(line 2\)"),
+        ('[{"a": 1},\n]', r"not valid JSON \(line 2\)"),
+        ('[{"a": 1}] {"a": 2}', "not valid JSON"),
+        ('[{"a": 1} {"a": 2}]', "not valid JSON"),
+        ('[{"a": 1},\n7]', "row 2: a row is an object with named fields, and this is a number"),
+        ("[ ]", "no rows"),
+    ],
+)
+def test_a_broken_list_is_refused_where_it_breaks(tmp_path, text, says):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UserError, match=says):
+        list(read_table(str(tmp_path / "x.json")).rows)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from workbench.core.data.json_list import ListRows
 from workbench.core.data.lines import LineRows, Row, kind_name
 from workbench.core.data.separated import Paragraphs, SeparatedRows
 from workbench.core.errors import UserError
@@ -21,7 +22,9 @@ def read_jsonl(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
     file.seek(0)
     if start[:1] == b"[":
         try:
-            return _read_value(file, path)
+            rows = ListRows(file, path)
+            if rows.has(LISTED) or len(rows):
+                return rows
         except UserError:
             file.seek(0)
     return LineRows(file, path, skip_bad)
@@ -32,12 +35,18 @@ def read_json(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
     first = file.readline(CHECKED).strip().removeprefix(b"\xef\xbb\xbf")
     second = file.readline(CHECKED).strip()
     file.seek(0)
+    if (first or second)[:1] == b"[":
+        return ListRows(file, path)
     if first[:1] == b"{" and first[-1:] == b"}" and second:
         return LineRows(file, path, skip_bad)
     return _read_value(file, path)
 
 
 CHECKED = 1 << 24
+"""Most bytes of the first lines that tell what a file holds."""
+
+LISTED = 100
+"""First rows of a list that are looked at to see whether it is one."""
 
 
 def _read_value(file: BinaryIO, path: Path) -> list[Row]:
