@@ -21,6 +21,9 @@ from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
 
+LONG = 50_000
+"""Tokens of a row that are shown; the rest is counted."""
+
 SILENT = "it has no token to train on"
 
 LARGE = 1_000_000
@@ -60,9 +63,10 @@ def page_rows(
 ) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
-    `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "problem"}], "total",
-    "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in `ids`. Of a
-    large file only these rows are read, and `total` is then an estimate.
+    `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "hidden", "problem"}],
+    "total", "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in
+    `ids`, and `hidden` those behind the first 50,000, which are not given. Of a large file only these rows are read,
+    and `total` is then an estimate.
     """
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
@@ -117,12 +121,13 @@ def _show(
     shown: dict[str, Any] = {
         "row": item.row,
         "raw": {} if bad else {str(key): _plain(value) for key, value in raw.items()},
-        "messages": [as_mapping(message) for message in item.messages],
+        "messages": [_shortened(as_mapping(message)) for message in item.messages],
         "rendered": "",
         "ids": [],
         "tokens": [],
         "trained": [],
         "cut": 0,
+        "hidden": 0,
         "problem": item.problem,
     }
     if item.problem is not None:
@@ -132,25 +137,33 @@ def _show(
     except UserError as error:
         return {**shown, "problem": error.sentence}
     pieces = fit_rows(encoded, section.max_length, section.over_length)
-    ids = encoded.ids
+    count = len(encoded)
     split = section.over_length == "split"
-    cut = 0 if split else max(0, len(ids) - section.max_length)
+    cut = 0 if split else max(0, count - section.max_length)
     problem = choice.refuses(raw, item.row)
     if problem is None and not encoded.trained_tokens:
         problem = SILENT
     elif problem is None and not pieces:
-        problem = f"it has {len(ids)} tokens, more than data.max_length {section.max_length}"
+        problem = f"it has {count} tokens, more than data.max_length {section.max_length}"
     elif problem is None and not any(piece.trained_tokens for piece in pieces):
         problem = "it has no token to train on within data.max_length"
+    part = encoded.piece(0, min(count, LONG), 0)
+    hidden = count - len(part)
     return {
         **shown,
-        "rendered": tokenizer.decode(ids),
-        "ids": list(ids),
-        "tokens": [tokenizer.token_text(token) for token in ids],
-        "trained": list(encoded.trained),
-        "cut": cut,
+        "rendered": tokenizer.decode(part.ids),
+        "ids": list(part.ids),
+        "tokens": [tokenizer.token_text(token) for token in part.ids],
+        "trained": list(part.trained),
+        "cut": min(cut, len(part)) if section.over_length == "cut_left" else max(0, cut - hidden),
+        "hidden": hidden,
         "problem": problem,
     }
+
+
+def _shortened(message: dict[str, Any]) -> dict[str, Any]:
+    content = message["content"]
+    return message if len(content) <= LARGE else {**message, "content": f"{content[:LARGE]}…"}
 
 
 def _plain(value: Any) -> str:
