@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import subprocess
@@ -139,7 +140,8 @@ def moving(file: str) -> dict[str, float]:
 def measure(name: str, file: Path) -> dict[str, float]:
     """One figure, from a process of its own."""
     code = [sys.executable, str(Path(__file__).absolute()), "--inside", name, str(file)]
-    answer = subprocess.run(code, capture_output=True, text=True, check=True)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    answer = subprocess.run(code, capture_output=True, text=True, check=True, env=environment)
     return json.loads(answer.stdout.splitlines()[-1])
 
 

@@ -1,6 +1,7 @@
 """Which rows a recipe takes: filters, first rows, mixes, splits, and what becomes of long ones; all by seed."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -101,6 +102,37 @@ def test_a_mix_takes_its_share_of_other_sources_by_seed(tmp_path):
     assert len(prepare_data(twice, tiny_folder()).train) == 220
     with pytest.raises(UserError, match=r"data\.mix"):
         prepare_data(change_recipe(recipe, {"data.mix": {"more.jsonl": 0}}), tiny_folder())
+
+
+def test_weights_take_whole_copies_and_a_share_of_one_more_by_seed(tmp_path):
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(200, "other")))
+    mixed = {"more.jsonl": 2.5, str(tmp_path / "rows.jsonl"): 0.5}
+    recipe = recipe_for(tmp_path, rows_of(200), data__mix=mixed, data__held_out=0.0)
+    rows = [item.row for item in prepare_data(recipe, tiny_folder()).train]
+    own, other = Counter(row for row in rows if row < 200), Counter(row for row in rows if row >= 200)
+    assert set(own.values()) == {1}
+    assert 70 < len(own) < 130
+    assert len(other) == 200
+    assert set(other.values()) == {2, 3}
+    assert 470 < sum(other.values()) < 530
+    assert rows == [item.row for item in prepare_data(recipe, tiny_folder()).train]
+    report = prepare_data(recipe, tiny_folder()).report
+    assert [(part["start"], part["weight"]) for part in report["sources"]] == [(0, 0.5), (200, 2.5)]
+
+
+def test_rows_that_are_left_out_do_not_change_which_others_are_drawn(tmp_path):
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(100, "other")))
+    recipe = recipe_for(tmp_path, rows_of(50), data__mix={"more.jsonl": 0.5}, data__held_out=0.0)
+    before = {item.row for item in prepare_data(recipe, tiny_folder()).train}
+    fewer = change_recipe(recipe, {"data.leave_out": [3, 7, 51, 61, 62, 90]})
+    assert {item.row for item in prepare_data(fewer, tiny_folder()).train} == before - {2, 6, 50, 60, 61, 89}
+
+
+@pytest.mark.parametrize("weight", [0, -1, 101, "2", True, None])
+def test_a_weight_that_is_none_is_refused(tmp_path, weight):
+    recipe = recipe_for(tmp_path, rows_of(5), data__mix={"more.jsonl": weight})
+    with pytest.raises(UserError, match=r"data\.mix cannot take more\.jsonl"):
+        prepare_data(recipe, tiny_folder())
 
 
 def test_a_column_is_shared_out_evenly(tmp_path):

@@ -8,13 +8,17 @@ from workbench.core.data.clean import save_clean
 from workbench.core.data.dataset import prepare_data
 from workbench.core.data.doctor import is_personal, passes_luhn, script_of
 from workbench.core.data.inspect import inspect_data, page_rows
+from workbench.core.data.languages import language_of
 from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe
 
 LONG = "the quick brown fox jumps over the lazy dog and then it goes home to sleep until the next morning"
-GOOD = [{"instruction": f"Question {number} of many?", "output": f"Answer number {number}."} for number in range(40)]
+GOOD = [
+    {"instruction": f"Question {number} of many, and what is it for?", "output": f"It is the answer number {number}."}
+    for number in range(40)
+]
 
 
 def recipe_for(tmp_path, rows, **settings):
@@ -36,6 +40,13 @@ def findings(recipe):
         ("encoding", {"instruction": "CafÃ© open?", "output": "Yes it is."}),
         ("encoding", {"instruction": "Caf\ufffd open?", "output": "Yes it is."}),
         ("other_script", {"instruction": "Где находится столица?", "output": "Столица находится в Москве."}),
+        (
+            "other_language",
+            {
+                "instruction": "Was ist die größte Stadt?",
+                "output": "Das ist nicht leicht zu sagen, und es ist auch eine Frage der Zeit.",
+            },
+        ),
         ("outlier", {"instruction": "Long?", "output": f"{LONG} " * 12}),
         ("secret", {"instruction": "Key?", "output": "It is AKIAABCDEFGHIJKLMNOP I think."}),
         ("secret", {"instruction": "Key?", "output": "-----BEGIN RSA PRIVATE KEY----- and so on"}),
@@ -98,6 +109,9 @@ def test_uneven_labels_are_told(tmp_path):
     found = findings(recipe_for(tmp_path, rows))["label_imbalance"]
     assert found["count"] == 10
     assert "95%" in found["sentence"]
+    assert found["fix"]["settings"] == {"data.held_out_by": "output"}
+    even = prepare_data(change_recipe(recipe_for(tmp_path, rows), found["fix"]["settings"]), tiny_folder())
+    assert sum(row["output"] == "bad" for row in (rows[item.row] for item in even.held_out)) == 1
     even = [{**row, "output": "good" if number % 2 else "bad"} for number, row in enumerate(rows)]
     assert "label_imbalance" not in findings(recipe_for(tmp_path, even))
 
@@ -158,7 +172,9 @@ def test_the_cleaned_set_is_saved_and_the_source_stays(tmp_path):
 
 
 def test_a_page_says_which_rows_the_recipe_leaves_out(tmp_path):
-    recipe = recipe_for(tmp_path, GOOD, data__leave_out=[2], data__filter='instruction != "Question 4 of many?"')
+    recipe = recipe_for(
+        tmp_path, GOOD, data__leave_out=[2], data__filter='row["instruction"].startswith("Question 4 ") == False'
+    )
     problems = [row["problem"] for row in page_rows(recipe, tiny_folder(), 0, 6)["rows"]]
     assert problems == [None, "data.leave_out names it", None, None, "it does not pass data.filter", None]
 
@@ -187,3 +203,32 @@ def test_check_digits_and_scripts():
         script_of(text)
         for text in ("Hello there", "Привет, как дела", "こんにちは世界です", "你好世界今天天气很好", "123")
     ] == ["Latin", "Cyrillic", "Japanese", "Chinese", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("What is the capital of France, and which river is it on?", "English"),
+        ("Der Hund ist nicht auf dem Sofa, und die Katze auch nicht.", "German"),
+        ("Le chat est dans la maison et les enfants sont avec lui pour la nuit.", "French"),
+        ("El perro está en la casa y los niños son muy buenos, pero también el gato.", "Spanish"),
+        ("Il gatto è nella casa della nonna, ma non sono sicuro che anche gli altri lo siano.", "Italian"),
+        ("O gato não está em casa, mas os cães são mais do que uma boa companhia.", "Portuguese"),
+        ("Het is niet de bedoeling dat een hond op de bank zit, en ook niet voor de deur van het huis.", "Dutch"),
+        ("Det är inte bra att katten och hunden är på soffan.", "Swedish"),
+        ("To nie jest dobre, że pies jest na kanapie i się bawi.", "Polish"),
+        ("Kedi bir evde, köpek ve kuş için daha çok yer var, bu gibi değil.", "Turkish"),
+        ("", ""),
+        ("Paris", ""),
+        ("for x in range(10): print(x)", ""),
+        ("SELECT name FROM users WHERE id = 3", ""),
+        ("Translate into German: good morning", ""),
+    ],
+)
+def test_a_language_is_told_by_its_commonest_words_or_not_at_all(text, language):
+    assert language_of(text) == language
+
+
+@pytest.mark.parametrize("name", ["capitals", "facts"])
+def test_the_bundled_samples_are_all_in_one_language(name):
+    assert "other_language" not in findings(change_recipe(Recipe(), {"data.source": name}))

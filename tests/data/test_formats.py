@@ -126,6 +126,16 @@ def test_questions_without_answers_are_known_shown_asked_and_not_trained_on(tmp_
     assert asked[0][:-1] == ([{"role": "system", "content": "Be brief."}] if "system" in rows[0] else [])
 
 
+@pytest.mark.parametrize(("how", "cut"), [("cut_right", 50_000 - 64), ("cut_left", 50_000), ("drop", 50_000 - 64)])
+def test_of_a_row_of_many_tokens_the_first_are_shown_and_the_rest_is_counted(tmp_path, how, cut):
+    rows = [{"instruction": "Count.", "output": " ".join(map(str, range(30_000)))}]
+    recipe = recipe_for(tmp_path, rows, data__max_length=64, data__over_length=how)
+    row = page_rows(recipe, tiny_folder(), 0, 1)["rows"][0]
+    assert len(row["ids"]) == len(row["tokens"]) == len(row["trained"]) == 50_000
+    assert row["hidden"] > 0
+    assert row["cut"] == cut
+
+
 def test_a_mapping_of_a_prompt_alone_makes_questions(tmp_path):
     recipe = recipe_for(tmp_path, [{"q": "What?", "extra": 1}], data__mapping={"prompt": "q"})
     assert inspect_data(recipe, tiny_folder())["format"] == "instruction"

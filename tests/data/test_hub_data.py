@@ -7,6 +7,8 @@ from small_hub import ASKED, COMMIT, SEPARATED, SmallHub, put_into_cache, rows
 
 from workbench.core.data.dataset import prepare_data
 from workbench.core.data.hub import about_fetched, fetched_folder, hub_data, hub_sources, unfetched
+from workbench.core.data.inspect import page_rows
+from workbench.core.data.search import search_rows
 from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace, tiny_folder
@@ -82,6 +84,23 @@ def test_the_cards_own_settings_are_kept_and_nothing_else_is_left(tmp_path, offl
     folder = fetched_folder(hub_sources(recipe.data)[0], workspace)
     assert read_table(str(folder)).rows[1] == {"instruction": "Was?", "output": "Das."}
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]
+
+
+def test_labels_are_read_by_their_names(tmp_path, offline, workspace):
+    card = (
+        "---\ndataset_info:\n  features:\n  - name: text\n    dtype: string\n  - name: label\n    dtype:\n"
+        "      class_label:\n        names:\n          '0': bad\n          '1': good\n  splits:\n  - name: train\n"
+        "    num_examples: 2\n---\n"
+    )
+    put_into_cache(tmp_path / "hf", "ann/films", {"README.md": card, "train.csv": "text,label\nDull.,0\nFine.,1\n"})
+    recipe = recipe_of(
+        data__source="ann/films", data__mapping={"prompt": "text", "answer": "label"}, data__held_out=0.0
+    )
+    fetch_all(recipe, workspace)
+    page = page_rows(recipe, tiny_folder(), 0, 9, workspace=workspace)["rows"]
+    assert [row["messages"][1]["content"] for row in page] == ["bad", "good"]
+    assert [row["raw"]["label"] for row in page] == ["bad", "good"]
+    assert search_rows(recipe, "GOOD", workspace=workspace)["rows"] == [1]
 
 
 def test_what_is_not_there_is_said_in_one_sentence_with_what_there_is(offline, workspace):

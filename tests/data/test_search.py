@@ -1,17 +1,22 @@
 """Rows that hold a text, found over the whole set."""
 
 import asyncio
+import csv
 import json
 
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.core.data.inspect import page_rows
 from workbench.core.data.search import holds, search_rows
 from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.helper import Helper
-from workbench.core.places import Workspace
+from workbench.core.places import Workspace, tiny_folder
 from workbench.core.recipe import Recipe, change_recipe, recipe_to_mapping
 
 ROWS = [
@@ -68,6 +73,41 @@ def test_lines_that_are_not_parsed_hold_nothing(tmp_path_factory, values, text, 
     )
     found = search_rows(change_recipe(Recipe(), {"data.source": str(file)}), text)["rows"]
     assert found == [number for number, row in enumerate(read_table(str(file)).rows) if holds(row, text.lower())]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "arrow", "nested.parquet"])
+@pytest.mark.parametrize("text", ["paris", "ÖSSTE", "stanbul", "nowhere", "K", "found"])
+def test_tables_are_searched_like_lines(tmp_path, kind, text):
+    rows = [
+        {"instruction": row["instruction"], "output": row["output"] if number else None}
+        for number, row in enumerate(ROWS)
+    ]
+    rows += [{"instruction": "\u212aelvin İ", "output": ""}] * 3000
+    file = tmp_path / f"rows.{kind}"
+    if kind == "csv":
+        with file.open("w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, ["instruction", "output"])
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        if kind == "nested.parquet":
+            rows = [{**row, "more": [{"deep": "found"}]} for row in rows]
+        table = pyarrow.Table.from_pylist(rows)
+        write = pyarrow.feather.write_feather if kind == "arrow" else pyarrow.parquet.write_table
+        write(table, file)
+    found = search_rows(change_recipe(Recipe(), {"data.source": str(file)}), text)
+    assert found["rows"] == [
+        number for number, row in enumerate(read_table(str(file)).rows) if holds(row, text.lower())
+    ]
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path):
+    recipe = recipe_for(tmp_path)
+    assert search_rows(recipe, "paris")["total"] == 2
+    assert len(page_rows(recipe, tiny_folder(), 0, 9)["rows"]) == 4
+    recipe_for(tmp_path, [*ROWS, ROWS[0]])
+    assert search_rows(recipe, "paris")["total"] == 3
+    assert len(page_rows(recipe, tiny_folder(), 0, 9)["rows"]) == 5
 
 
 async def test_the_helper_searches_with_progress_and_can_be_stopped(tmp_path):

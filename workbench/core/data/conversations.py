@@ -176,7 +176,7 @@ def read_conversations(table: Table, form: Format) -> Sequence[Conversation]:
     numbered one after the other.
     """
     if form.name == "oasst":
-        return [
+        found = [
             replace(
                 check_turns(number, [Message(ROLES.get(role, role), text) for role, text in path.turns]),
                 source_row=path.last if form.every_path else path.tree,
@@ -184,6 +184,9 @@ def read_conversations(table: Table, form: Format) -> Sequence[Conversation]:
             )
             for number, path in enumerate(paths_of_trees(table.rows, form.every_path))
         ]
+        if not found:
+            raise UserError(f"{table.source} has no message without a parent_id, so that no conversation begins in it.")
+        return found
     return _Conversations(table.rows, form)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.core.data.conversations import Conversation
+from workbench.core.data.conversations import Conversation, Format
 from workbench.core.data.encode import Progress, encode_conversations, encode_text
 from workbench.core.data.example import Example, fit_rows
 from workbench.core.data.findings import KINDS, Taken, find_problems, note_tokens
@@ -95,7 +95,7 @@ def prepare_data(
     if "leak" in choice.kinds:
         out = set(leaks)
         held, leaks = [place for place in held if place not in out], []
-    examples, taken = _fit(recipe, data.form.name, template, (survey, train), (held_survey, held), leaks)
+    examples, taken = _fit(recipe, data.form, template, (survey, train), (held_survey, held), leaks)
     copies = draw_copies(data, rows_of(survey, train), recipe.training.seed)
     trained = tuple(
         item for number, found in zip(copies, examples[0], strict=True) for item in found for _ in range(number)
@@ -189,7 +189,7 @@ Fitted = tuple[list[list[Example]], list[list[Example]]]
 
 def _fit(
     recipe: Recipe,
-    form: str,
+    form: Format,
     template: ChatTemplate,
     training: tuple[Survey, Sequence[int]],
     held: tuple[Survey, Sequence[int]],
@@ -214,7 +214,9 @@ def _fit(
             found.append([piece for piece in pieces if piece.trained_tokens])
         parts.append(found)
     cut = [] if how == "split" else cut
-    taken = Taken(recipe.data, form, template, *training, *held, leaks, long, cut, silent)
+    taken = Taken(
+        recipe.data, form.name, form.mapping.get("answer", ""), template, *training, *held, leaks, long, cut, silent
+    )
     return (parts[0], parts[1]), taken
 
 

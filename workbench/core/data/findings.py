@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
+from workbench.core.data.built_in import END_TOKENS
 from workbench.core.data.example import Example
 from workbench.core.data.survey import Survey, rows_of
 from workbench.core.data.templates import ChatTemplate
@@ -23,6 +24,7 @@ NOTED: dict[str, tuple[str, str]] = {
     "one_word": ("info", "Rows whose answer is a single word"),
     "encoding": ("warning", "Rows with signs of a wrong encoding, such as Ã© for é or the mark U+FFFD"),
     "other_script": ("info", "Rows mostly in another script than the rest"),
+    "other_language": ("info", "Rows in another language than most, told by their commonest words"),
     "outlier": ("info", "Rows far longer than the rest"),
     "secret": ("warning", "Rows with what looks like a key or password of a service"),
     "personal": ("warning", "Rows with what looks like a person's e-mail, telephone, card or account number"),
@@ -33,6 +35,9 @@ NOTED: dict[str, tuple[str, str]] = {
     "bos_twice": ("warning", "Rows with the start token twice"),
 }  # fmt: skip
 """Kinds of findings about taken rows: severity, and what they are. Each of them can be left out."""
+
+OF_TEMPLATE = ("dropped_turn", "no_end_token", "bos_twice")
+"""Kinds that a template brings about."""
 
 KINDS = (*NOTED, "leak")
 UNUSABLE = {"it has no answer": "no_answer", "it has no prompt": "no_prompt", "it is empty": "empty",
@@ -46,6 +51,8 @@ class Taken:
     section: DataSection
     form: str
     """The format that the rows have."""
+    answers: str
+    """The column that answers are in; empty where they are in none of their own."""
     template: ChatTemplate
     survey: Survey
     train: Sequence[int]
@@ -66,7 +73,9 @@ class Taken:
 def note_tokens(survey: Survey, template: ChatTemplate) -> None:
     """Add the kinds that only tokens, or all rows together, tell."""
     special, bos = template.tokenizer.special_ids, template.tokenizer.bos_id
-    found: dict[str, list[int]] = {"no_end_token": [], "bos_twice": [], "outlier": [], "other_script": []}
+    found: dict[str, list[int]] = {
+        kind: [] for kind in ("no_end_token", "bos_twice", "outlier", "other_script", "other_language")
+    }
     for place, row in enumerate(survey.examples):
         if row.last_trained >= 0 and row.token_at(row.last_trained) not in special and not _ends(row, special):
             found["no_end_token"].append(place)
@@ -80,6 +89,11 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
     usual = _most_common([script for script in survey.scripts if script])
     if usual:
         found["other_script"] = [place for place, script in enumerate(survey.scripts) if script not in ("", usual)]
+    usual = _most_common([language for language in survey.languages if language])
+    if usual:
+        found["other_language"] = [
+            place for place, language in enumerate(survey.languages) if language not in ("", usual)
+        ]
     words = survey.kinds.get("one_word", [])
     if 2 * len(words) >= len(lengths):
         survey.kinds.pop("one_word", None)  # it is what this data is about
@@ -118,18 +132,21 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
         found.append(_finding("question", "warning", taken.silent, what))
     else:
         what = "Rows left out, without a token to train on"
-        found.append(_finding("no_trained_token", "warning", taken.silent, what))
+        beyond = wider if longest > section.max_length and section.over_length != "drop" else None
+        found.append(_finding("no_trained_token", "warning", taken.silent, what, beyond))
     for kind, (severity, what) in NOTED.items():
         kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
         places = [place for place in survey.kinds.get(kind, []) if place in kept]
         fix = _leave_out(section, kind)
+        if kind in OF_TEMPLATE and 2 * len(places) > len(kept):
+            fix = _other_template(taken) or fix  # most rows have it, so it is not theirs
         if kind == "duplicate":
             fix = {"label": "Keep the first of each", "settings": {"data.duplicates": "first"}}
         found.append(_finding(kind, severity, rows_of(survey, places), what, fix))
     leaks = rows_of(taken.held_survey, taken.leaks)
     found.append(_finding("leak", "warning", leaks, "Held-out rows that are also trained on, word for word or nearly",
                           _unleak(section)))  # fmt: skip
-    found += _about_labels(survey) + _about_template(taken)
+    found += _about_labels(taken) + _about_template(taken)
     return [finding for finding in found if finding["count"]]
 
 
@@ -151,8 +168,9 @@ def _unleak(section: DataSection) -> dict[str, Any]:
     return _leave_out(section, "leak")
 
 
-def _about_labels(survey: Survey) -> list[dict[str, Any]]:
+def _about_labels(taken: Taken) -> list[dict[str, Any]]:
     """An answer that is far more common than the others, where answers are labels."""
+    survey, by = taken.survey, taken.section.held_out_by
     counts, rows = survey.labels, len(survey.answers)
     if not counts or rows < 50 or len(counts) < 2 or len(counts) * 10 > rows:
         return []
@@ -160,6 +178,9 @@ def _about_labels(survey: Survey) -> list[dict[str, Any]]:
     if most < 0.8 * rows and least * len(counts) * 10 > rows:
         return []
     places = [place for place, answer in enumerate(survey.answers) if answer == rare]
+    fix = None
+    if taken.answers and isinstance(taken.section.held_out, float) and by == "random":
+        fix = {"label": "Hold out the same share of each label", "settings": {"data.held_out_by": taken.answers}}
     return [
         {
             "kind": "label_imbalance",
@@ -168,24 +189,48 @@ def _about_labels(survey: Survey) -> list[dict[str, Any]]:
             "rows": rows_of(survey, places[:SHOWN]),
             "sentence": f"Answers are {len(counts)} labels and uneven: {label!r} is {most / rows:.0%} of the rows, "
             f"{rare!r} has {least:,}.",
-            "fix": None,
+            "fix": fix,
         }
     ]
 
 
 def _about_template(taken: Taken) -> list[dict[str, Any]]:
-    """What a chat template that is not the model's own means."""
+    """What a chat template that is not the model's own means, and the token that it ends answers with."""
     template, tokenizer = taken.template, taken.template.tokenizer
-    rows = rows_of(taken.survey, taken.train)
     if taken.form == "text":
         return []
-    if template.name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
-        sentence = f"The chat template {template.name} is not the model's own; it was trained with another."
-        fix = {"label": "Take the model's own", "settings": {"data.template": "auto"}}
-        kind = "foreign_template"
+    name, rows = template.name, rows_of(taken.survey, taken.train)
+    found: list[tuple[str, str, str, dict[str, Any] | None]] = []
+    if name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
+        sentence = f"The chat template {name} is not the model's own; it was trained with another."
+        found.append(("foreign_template", "warning", sentence, _other_template(taken)))
     elif tokenizer.chat_template is None and taken.section.template == "auto":
         sentence = "The model has no chat template, as base models have none, so a plain one is used."
-        fix, kind = None, "no_template"
-    else:
-        return []
-    return [{**_finding(kind, "info", rows, "", fix), "sentence": sentence}]
+        found.append(("no_template", "info", sentence, None))
+    end = END_TOKENS.get(name, "")
+    token = tokenizer.backend.token_to_id(end) if end else None
+    if end and token is None:
+        pieces = len(tokenizer.encode(end)[0])
+        sentence = (
+            f"The chat template {name} ends an answer with {end}, which is no token of this model but {pieces} tokens "
+            "of text, so a chat program will not know where an answer ends."
+        )
+        found.append(("unknown_end_token", "warning", sentence, _other_template(taken)))
+    elif end and tokenizer.chat_template is None and token != tokenizer.eos_id:
+        sentence = (
+            f"The chat template {name} ends an answer with {end}, which a base model without a template has most "
+            f"likely never been trained on; its own end token is {tokenizer.eos_token or 'unknown'}."
+        )
+        found.append(("untrained_end_token", "warning", sentence, _other_template(taken)))
+    return [
+        {**_finding(kind, severity, rows, "", fix), "sentence": sentence} for kind, severity, sentence, fix in found
+    ]
+
+
+def _other_template(taken: Taken) -> dict[str, Any] | None:
+    """The remedy where a template was chosen that does not suit the model."""
+    if taken.section.template in ("auto", "own"):
+        return None
+    own = taken.template.tokenizer.chat_template is not None
+    label = "Take the model's own template" if own else "Take the plain template"
+    return {"label": label, "settings": {"data.template": "auto"}}

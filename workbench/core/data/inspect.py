@@ -12,13 +12,17 @@ from workbench.core.data.example import fit_rows
 from workbench.core.data.findings import KINDS
 from workbench.core.data.lines import BAD_ROW
 from workbench.core.data.mask import as_mapping
-from workbench.core.data.reading import Choice, ReadData, read_choice, read_data
+from workbench.core.data.opened import open_data
+from workbench.core.data.reading import Choice, ReadData, read_choice
 from workbench.core.data.splits import split_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
+
+LONG = 50_000
+"""Tokens of a row that are shown; the rest is counted."""
 
 SILENT = "it has no token to train on"
 
@@ -59,9 +63,10 @@ def page_rows(
 ) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
-    `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "problem"}], "total",
-    "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in `ids`. Of a
-    large file only these rows are read, and `total` is then an estimate.
+    `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "hidden", "problem"}],
+    "total", "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in
+    `ids`, and `hidden` those behind the first 50,000, which are not given. Of a large file only these rows are read,
+    and `total` is then an estimate.
     """
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
@@ -69,11 +74,11 @@ def page_rows(
     choice = read_choice(section, KINDS)
     start, count = max(0, start), max(0, count)
     if held_out and isinstance(section.held_out, str):
-        main = read_data(section, workspace=workspace)
-        data = read_data(section, section.held_out, main.table.path.parent, workspace)
+        main = open_data(section, workspace=workspace)
+        data = open_data(section, section.held_out, main.table.path.parent, workspace)
         choice = Choice(None, None, frozenset(), frozenset())
     else:
-        data = read_data(section, workspace=workspace)
+        data = open_data(section, workspace=workspace)
     if held_out and not isinstance(section.held_out, str):
         kept = _held_rows(recipe, model_folder, data, workspace)
         page = [data.row_at(row) for row in kept[start : start + count]]
@@ -116,12 +121,13 @@ def _show(
     shown: dict[str, Any] = {
         "row": item.row,
         "raw": {} if bad else {str(key): _plain(value) for key, value in raw.items()},
-        "messages": [as_mapping(message) for message in item.messages],
+        "messages": [_shortened(as_mapping(message)) for message in item.messages],
         "rendered": "",
         "ids": [],
         "tokens": [],
         "trained": [],
         "cut": 0,
+        "hidden": 0,
         "problem": item.problem,
     }
     if item.problem is not None:
@@ -131,25 +137,33 @@ def _show(
     except UserError as error:
         return {**shown, "problem": error.sentence}
     pieces = fit_rows(encoded, section.max_length, section.over_length)
-    ids = encoded.ids
+    count = len(encoded)
     split = section.over_length == "split"
-    cut = 0 if split else max(0, len(ids) - section.max_length)
+    cut = 0 if split else max(0, count - section.max_length)
     problem = choice.refuses(raw, item.row)
     if problem is None and not encoded.trained_tokens:
         problem = SILENT
     elif problem is None and not pieces:
-        problem = f"it has {len(ids)} tokens, more than data.max_length {section.max_length}"
+        problem = f"it has {count} tokens, more than data.max_length {section.max_length}"
     elif problem is None and not any(piece.trained_tokens for piece in pieces):
         problem = "it has no token to train on within data.max_length"
+    part = encoded.piece(0, min(count, LONG), 0)
+    hidden = count - len(part)
     return {
         **shown,
-        "rendered": tokenizer.decode(ids),
-        "ids": list(ids),
-        "tokens": [tokenizer.token_text(token) for token in ids],
-        "trained": list(encoded.trained),
-        "cut": cut,
+        "rendered": tokenizer.decode(part.ids),
+        "ids": list(part.ids),
+        "tokens": [tokenizer.token_text(token) for token in part.ids],
+        "trained": list(part.trained),
+        "cut": min(cut, len(part)) if section.over_length == "cut_left" else max(0, cut - hidden),
+        "hidden": hidden,
         "problem": problem,
     }
+
+
+def _shortened(message: dict[str, Any]) -> dict[str, Any]:
+    content = message["content"]
+    return message if len(content) <= LARGE else {**message, "content": f"{content[:LARGE]}…"}
 
 
 def _plain(value: Any) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import mmap
+import threading
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from workbench.core.errors import UserError
 
@@ -26,15 +27,26 @@ class LineRows(Sequence[Row]):
     of a bad row, or the row says so itself with `skip_bad`.
     """
 
+    COUNTED: ClassVar[int] = 100_000
+    """Rows that are counted when the file is opened; how many more there are is then estimated."""
+
     def __init__(self, file: BinaryIO, path: Path, skip_bad: bool = False) -> None:
         self._path, self._skip = path, skip_bad
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._size = len(self._map)
         self._next = 3 if self._map[:3] == b"\xef\xbb\xbf" else 0
         self._starts = array("Q")
+        self._lock = threading.Lock()
+        self._known_line = (0, 1)
 
     def _index(self, count: int | None = None) -> None:
         """Find the starts of `count` rows, or of all."""
+        if count is not None and len(self._starts) >= count:
+            return
+        with self._lock:
+            self._index_more(count)
+
+    def _index_more(self, count: int | None) -> None:
         find, starts, size = self._map.find, self._starts, self._size
         here = self._next
         while here < size and (count is None or len(starts) < count):
@@ -54,6 +66,11 @@ class LineRows(Sequence[Row]):
         """Whether there are at least `count` rows; no more than that is read."""
         self._index(count)
         return len(self._starts) >= count
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether every row has been found."""
+        return self._next >= self._size
 
     @property
     def guess(self) -> int:
@@ -85,25 +102,36 @@ class LineRows(Sequence[Row]):
     def rows_with(self, text: str) -> Iterator[Row | None]:
         """Every row that may hold `text` (in small letters), None for one that cannot; most are never parsed.
 
-        A line of ASCII without an escape holds no text that is not in its letters.
+        What is ASCII without an escape holds no text that is not in its letters.
         """
         plain = text.encode() if text.isascii() else None
         number = 0
         while self.has(number + 1):
             self._index(number + 1024)
-            for at in self._starts[number : number + 1024]:
-                if plain is not None:
-                    end = self._map.find(b"\n", at)
-                    line = self._map[at : self._size if end < 0 else end]
-                    if b"\\" not in line and line.isascii() and plain not in line.lower():
-                        yield None
-                        continue
-                yield self._read(at)
-            number = min(len(self._starts), number + 1024)
+            starts = self._starts[number : number + 1024]
+            number += len(starts)
+            if plain is not None and self._is_without(starts[0], self._end_of_row(starts[-1]), plain):
+                yield from (None for _ in starts)
+                continue
+            for at in starts:
+                holds_none = plain is not None and self._is_without(at, self._end_of_row(at), plain)
+                yield None if holds_none else self._read(at)
+
+    def _end(self, at: int) -> int:
+        """Where the line that begins at a byte ends."""
+        end = self._map.find(b"\n", at)
+        return self._size if end < 0 else end
+
+    def _end_of_row(self, at: int) -> int:
+        return self._end(at)
+
+    def _is_without(self, start: int, end: int, plain: bytes) -> bool:
+        """Whether rows between two bytes surely do not hold a text, given in small letters."""
+        lines = self._map[start:end]
+        return b"\\" not in lines and lines.isascii() and plain not in lines.lower()
 
     def _read(self, at: int) -> Row:
-        end = self._map.find(b"\n", at)
-        line = self._map[at : self._size if end < 0 else end]
+        line = self._map[at : self._end(at)]
         try:
             value = json.loads(line.decode("utf-8"))
             if type(value) is dict:
@@ -122,8 +150,14 @@ class LineRows(Sequence[Row]):
         raise UserError(f"{self._path}, {place}: {why}{hint}.", details)
 
     def _line(self, at: int) -> int:
-        """The number of the line that begins at a byte, from 1."""
-        return 1 + sum(self._map[start : min(at, start + CHUNK)].count(b"\n") for start in range(0, at, CHUNK))
+        """The number of the line that holds a byte, from 1. Rows in order cost no more than one walk over the file."""
+        known, line = self._known_line
+        if at < known:
+            known, line = 0, 1
+        for start in range(known, at, CHUNK):
+            line += self._map[start : min(at, start + CHUNK)].count(b"\n")
+        self._known_line = (at, line)
+        return line
 
 
 def kind_name(value: Any) -> str:

@@ -206,14 +206,22 @@ def read_choice(section: DataSection, kinds: Sequence[str]) -> Choice:
 
 
 def draw_copies(data: ReadData, rows: Sequence[int], seed: int) -> list[int]:
-    """For each taken row how often it is trained on: by its source's weight, a fraction of a row by chance and seed."""
+    """For each taken row how often it is trained on: by its source's weight, a fraction of a row by chance and seed.
+
+    A row's chance is its own: it does not depend on which other rows are taken. `rows` are in ascending order.
+    """
     copies: list[int] = []
     chances = [random.Random(f"{seed} {part.table.source}") for part in data.parts]
+    drawn = [part.start for part in data.parts]
     starts = [part.start for part in data.parts]
     part = 0
     for row in rows:
         while part + 1 < len(starts) and starts[part + 1] <= row:
             part += 1
         whole, rest = divmod(data.parts[part].weight, 1)
-        copies.append(int(whole) + (1 if rest and chances[part].random() < rest else 0))
+        chance = 1.0
+        while rest and drawn[part] <= row:
+            chance = chances[part].random()
+            drawn[part] += 1
+        copies.append(int(whole) + (1 if chance < rest else 0))
     return copies

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workbench.core.data.encode import Progress
-from workbench.core.data.lines import BAD_ROW, LineRows, Row
-from workbench.core.data.reading import Part, ReadData, read_data
+from workbench.core.data.lines import BAD_ROW, Row
+from workbench.core.data.opened import open_data
+from workbench.core.data.reading import Part, ReadData
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
@@ -33,7 +34,7 @@ def search_rows(
     wanted = text.lower()
     if not wanted:
         raise UserError("There is nothing to search for; give a text.")
-    data = read_data(recipe.data, workspace=workspace)
+    data = open_data(recipe.data, workspace=workspace)
     size = data.size[0] if progress else 0
     found: list[int] = []
     total = number = 0
@@ -54,10 +55,10 @@ def _matches(data: ReadData, wanted: str) -> Iterator[bool]:
     for part in data.parts:
         if part.form.name == "oasst":
             yield from _in_trees(part, wanted)
-        elif isinstance(part.table.rows, LineRows):
-            yield from (row is not None and holds(row, wanted) for row in part.table.rows.rows_with(wanted))
-        else:
-            yield from (holds(row, wanted) for row in part.table.rows)
+            continue
+        with_text = getattr(part.table.rows, "rows_with", None)
+        rows: Iterable[Row | None] = part.table.rows if with_text is None else with_text(wanted)
+        yield from (row is not None and holds(row, wanted) for row in rows)
 
 
 def _in_trees(part: Part, wanted: str) -> Iterator[bool]:

@@ -34,14 +34,16 @@ class Table:
     split: str | None = None
     """The split that the rows belong to, where the source has several."""
     splits: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    """The files that hold the rows."""
 
     @property
     def size(self) -> tuple[int, bool]:
         """How many rows there are, and whether that is counted (else it is an estimate from the first ones)."""
         rows = self.rows
-        if isinstance(rows, LineRows) and not rows.has(100_000):
-            return len(rows), True
-        return (rows.guess, False) if isinstance(rows, LineRows) else (len(rows), True)
+        if isinstance(rows, LineRows) and rows.has(rows.COUNTED):
+            return rows.guess, rows.is_counted
+        return len(rows), True
 
 
 def sample_names() -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def read_table(
     if not good:
         raise UserError(f"{place}: none of the first {len(first):,} rows can be read; is it what its name says?")
     columns = tuple(dict.fromkeys(str(column) for row in good for column in row))
-    return Table(source, place, rows, columns, first, chosen.split, chosen.splits)
+    return Table(source, place, rows, columns, first, chosen.split, chosen.splits, chosen.files)
 
 
 class _Joined(Sequence[Row]):

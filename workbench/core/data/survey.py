@@ -10,6 +10,7 @@ from workbench.core.data.doctor import last_answer, look_at, script_of, whole_te
 from workbench.core.data.duplicates import Resemblance, members
 from workbench.core.data.encode import Progress, encode_stream
 from workbench.core.data.example import Example
+from workbench.core.data.languages import language_of
 from workbench.core.data.lines import BAD_ROW, Row
 from workbench.core.data.mask import SHIELD, UNSHIELD, MarkedText
 from workbench.core.data.reading import Choice, ReadData
@@ -48,6 +49,8 @@ class Survey:
     groups: list[str] = field(default_factory=list)
     """For each place the value of the column that the rows are grouped by."""
     scripts: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    """For each place its language, empty where the words do not tell."""
     labels: Counter[str] | None = field(default_factory=Counter)
     """How often each answer comes, where there are few different ones."""
     answers: list[str] = field(default_factory=list)
@@ -91,7 +94,9 @@ def survey_rows(
         survey.texts.append(key)
         if resemblance.add(key, text):
             survey.twins.append(place)
-        survey.scripts.append(script_of(text))
+        script = script_of(text)
+        survey.scripts.append(script)
+        survey.languages.append(language_of(text) if script == "Latin" else "")
         if conversation.tree is not None:
             survey.trees[place] = conversation.tree
         _note_label(survey, conversation)

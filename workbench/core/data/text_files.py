@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from workbench.core.data.columnar import TableRows, text_table
-from workbench.core.data.lines import BAD_ROW, LineRows, Row, kind_name
+from workbench.core.data.json_list import ListRows
+from workbench.core.data.lines import LineRows, Row, kind_name
+from workbench.core.data.separated import Paragraphs, SeparatedRows
 from workbench.core.errors import UserError
 
 LARGEST = 4 << 30
 """Bytes of a file that has to be read whole (JSON lists and plain text)."""
-
-WIDEST = 1 << 30
-"""Most bytes in one cell."""
 
 
 def read_jsonl(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
@@ -27,7 +22,9 @@ def read_jsonl(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
     file.seek(0)
     if start[:1] == b"[":
         try:
-            return _read_value(file, path)
+            rows = ListRows(file, path)
+            if rows.has(LISTED) or len(rows):
+                return rows
         except UserError:
             file.seek(0)
     return LineRows(file, path, skip_bad)
@@ -38,12 +35,18 @@ def read_json(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
     first = file.readline(CHECKED).strip().removeprefix(b"\xef\xbb\xbf")
     second = file.readline(CHECKED).strip()
     file.seek(0)
+    if (first or second)[:1] == b"[":
+        return ListRows(file, path)
     if first[:1] == b"{" and first[-1:] == b"}" and second:
         return LineRows(file, path, skip_bad)
     return _read_value(file, path)
 
 
 CHECKED = 1 << 24
+"""Most bytes of the first lines that tell what a file holds."""
+
+LISTED = 100
+"""First rows of a list that are looked at to see whether it is one."""
 
 
 def _read_value(file: BinaryIO, path: Path) -> list[Row]:
@@ -85,67 +88,14 @@ def read_text(file: BinaryIO, path: Path) -> str:
         raise UserError(f"{path} is not UTF-8 text (line {line}); save it as UTF-8, or name its real kind.") from None
 
 
-def read_separated(file: BinaryIO, path: Path, skip_bad: bool, separator: str) -> TableRows | list[Row]:
-    """Comma or tab separated fields under a line of column names; a field may hold line breaks within quotes."""
-    csv.field_size_limit(WIDEST)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    reader = csv.reader(_without_nul(text, path), delimiter=separator, strict=True)
-    try:
-        head = next(reader, [])
-        if len(head) < 2:
-            raise UserError(
-                f"{path} has only one column; its first line names the columns, separated by {separator!r}."
-            )
-        bad: list[int] = []
-        table = text_table(head, _fields(reader, len(head), path, bad if skip_bad else None), path)
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num:,} cannot be read: {error}.") from None
-    except UnicodeDecodeError:
-        raise UserError(
-            f"{path} is not UTF-8 text (after line {reader.line_num:,}); save it as UTF-8, or name its real kind."
-        ) from None
-    if not bad:
-        return table
-    return [*table, *({BAD_ROW: f"line {line:,} cannot be read"} for line in bad)]
-
-
-def _without_nul(lines: Iterator[str], path: Path) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        if "\0" in line:
-            raise UserError(f"{path} holds NUL bytes (line {number:,}), so it is no text; save it as text.")
-        yield line
-
-
-def _fields(reader: Any, count: int, path: Path, bad: list[int] | None) -> Iterator[list[str]]:
-    for fields in reader:
-        if len(fields) == count:
-            yield fields
-        elif fields and bad is not None:
-            bad.append(reader.line_num)
-        elif fields:
-            raise UserError(
-                f"{path}, line {reader.line_num:,} has {len(fields)} fields instead of {count}; correct it, or set "
-                "data.on_bad_row to skip."
-            )
-
-
-PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
-
-
-def read_paragraphs(file: BinaryIO, path: Path, skip_bad: bool) -> list[Row]:  # noqa: ARG001
-    """Plain text: paragraphs, parted by empty lines, are rows."""
-    text = read_text(file, path).replace("\r\n", "\n")
-    return [{"text": part.strip("\n")} for part in PARAGRAPHS.split(text) if part.strip()]
-
-
 Reader = Callable[[BinaryIO, Path, bool], Sequence[Row]]
 READERS: dict[str, Reader] = {
     ".json": read_json,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
-    ".csv": lambda file, path, skip: read_separated(file, path, skip, ","),
-    ".tsv": lambda file, path, skip: read_separated(file, path, skip, "\t"),
-    ".txt": read_paragraphs,
-    ".md": read_paragraphs,
+    ".csv": lambda file, path, skip: SeparatedRows(file, path, skip, ","),
+    ".tsv": lambda file, path, skip: SeparatedRows(file, path, skip, "\t"),
+    ".txt": Paragraphs,
+    ".md": Paragraphs,
 }
 """How each kind of text file is read."""
