@@ -11,7 +11,6 @@ from waiting import wait_for
 
 from workbench.app.panes.data.rows import KEPT, PAGE, RowList, row_text
 from workbench.app.panes.data.set_up import SetUp
-from workbench.app.panes.data.view_names import ViewNames
 from workbench.app.panes.data.views import ConversationView, RawView, TokensView, token_kinds
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.fields import ChoiceField
@@ -81,7 +80,7 @@ async def test_v_switches_the_view_in_a_narrow_terminal_and_a_click_does_too(wor
         assert app.query_one(TokensView).display and not app.query_one(RawView).display
         await press(pilot, "v")
         assert app.query_one(RawView).display and not app.query_one(TokensView).display
-        await pilot.click(ViewNames, offset=(18, 0))
+        await pilot.click("#seen > ViewNames", offset=(18, 0))
         await wait_for(lambda: app.query_one(ConversationView).display)
 
 

@@ -45,9 +45,10 @@ def inspect_data(
 def page_rows(recipe: Recipe, model_folder: Path, start: int, count: int, held_out: bool = False) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
-    `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "problem"}], "total",
+    `{"rows": [{"row", "raw", "json", "messages", "rendered", "ids", "tokens", "trained", "cut", "problem"}], "total",
     "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in `ids`. Of a
-    large file only these rows are read, and `total` is then an estimate.
+    large file only these rows are read, and `total` is then an estimate. `json` names the columns of `raw` whose value
+    is no text and stands there as JSON.
     """
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
@@ -97,6 +98,7 @@ def _show(
     shown: dict[str, Any] = {
         "row": item.row,
         "raw": {} if bad else {str(key): _plain(value) for key, value in raw.items()},
+        "json": [] if bad else [str(key) for key, value in raw.items() if not isinstance(value, str)],
         "messages": [as_mapping(message) for message in item.messages],
         "rendered": "",
         "ids": [],

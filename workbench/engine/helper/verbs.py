@@ -45,6 +45,9 @@ class Helper:
             "skeleton": self.skeleton,
             "inspect": self.inspect,
             "rows": self.rows,
+            "search": self.search,
+            "columns": self.columns,
+            "clean": self.clean,
             "open_chat": self.open_chat,
             "chat": self.chat,
             "close_chat": self.close_chat,
@@ -111,6 +114,28 @@ class Helper:
         folder = self._model_folder(recipe.model, request)
         start, count = request.take("start", int, 0), request.take("count", int, 20)
         return page_rows(recipe, folder, start, count, request.take("held_out", bool, False))
+
+    def search(self, request: Request) -> dict[str, Any]:
+        """`{recipe, text, start}` -> `{"rows", "total"}`: numbers of the rows that hold the text."""
+        from workbench.core.data.search import search_rows
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        text, start = request.take("text", str), request.take("start", int, 0)
+        return search_rows(recipe, text, start, _counted(request))
+
+    def columns(self, request: Request) -> dict[str, Any]:
+        """`{recipe}` -> `{"columns": {name: its first value}}`, also where no format fits."""
+        from workbench.core.data.columns import list_columns
+
+        return {"columns": list_columns(recipe_from_mapping(request.take("recipe", dict)))}
+
+    def clean(self, request: Request) -> dict[str, Any]:
+        """`{recipe, to}` -> `{"path", "rows", "source_rows", "bytes"}`: the rows that are left, saved to a file."""
+        from workbench.core.data.clean import save_clean
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        folder = self._model_folder(recipe.model, request)
+        return save_clean(recipe, folder, Path(request.take("to", str)), _counted(request))
 
     def open_chat(self, request: Request) -> dict[str, Any]:
         """`{run}` or `{model}` -> `{"sides", "shares_base", "seconds"}`: the last one opened stays in memory."""

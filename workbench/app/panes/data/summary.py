@@ -9,6 +9,7 @@ from textual.content import Content
 
 from workbench.app.glyphs import glyphs
 from workbench.app.reading import DataState
+from workbench.app.widgets.bars import bar
 from workbench.app.words import base_name, visible
 from workbench.core.words import count_text, share_text, sparkline
 
@@ -18,10 +19,12 @@ Pieces = list[tuple[str, str] | str]
 def summary(state: DataState, lines: int, width: int) -> Content:
     """The summary in about so many lines: each takes one, and findings what is left."""
     if state.problem:
-        again = ("\nr reads it again, e opens the set-up, w chooses another model or other data.", "$quiet")
+        again = ("\nr reads it again, e opens the set-up, m names the columns, w chooses other data.", "$quiet")
         return Content.assemble(_wrong(state.problem), again)
     if state.report is None:
-        return Content.styled(visible(state.busy) or "Waiting for the model", "$quiet")
+        if state.stopped:
+            return Content.styled("Reading was stopped, so there are no figures. r reads the data.", "$text-warning")
+        return going_on(state, width) if state.busy else Content.styled("Waiting for the model", "$quiet")
     report = state.report
     found = [_fit(groups, width) for groups in (_source(report, state), _rows(report), _lengths(report))]
     findings = list(report["findings"])
@@ -32,6 +35,17 @@ def summary(state: DataState, lines: int, width: int) -> Content:
         more = len(findings) - len(shown)
         found.append(Content.styled(f"{glyphs().warning} {more} {'more ' if shown else ''}findings", "$text-warning"))
     return Content("\n").join(found)
+
+
+def going_on(state: DataState, width: int) -> Content:
+    """What is being read, as a bar where it is known how much there is."""
+    words, end = visible(state.busy), f" {glyphs().dot} Esc stops"
+    if state.share is None:
+        return Content.assemble((words, "$accent"), (end, "$quiet"))
+    room = max(4, min(32, width - len(words) - len(end) - 2))
+    filled = bar(state.share, room)
+    rest = glyphs().rule * (room - len(filled))
+    return Content.assemble((filled, "$primary"), (f"{rest}  ", "$quiet"), (words, "$accent"), (end, "$quiet"))
 
 
 def _fit(groups: list[Pieces], width: int) -> Content:
@@ -51,7 +65,9 @@ def _source(report: Mapping[str, Any], state: DataState) -> list[Pieces]:
     source = visible(base_name(str(report["source"])))
     groups: list[Pieces] = [[(source, "bold"), f"  {report['format']}: {visible(str(report['format_reason']))}"]]
     if state.busy:
-        groups.insert(0, [(visible(state.busy), "$accent")])
+        groups.insert(0, [(f"{visible(state.busy)} {glyphs().dot} Esc stops", "$accent")])
+    elif state.stopped:
+        groups.insert(0, [("Reading was stopped; these figures are older. r reads the data", "$text-warning")])
     groups.append([(f"template {visible(str(report['template']))}", "$quiet")])
     roles = ", ".join(f"{role} = {column}" for role, column in report["mapping"].items())
     if roles and str(report["format"]) not in ("messages", "sharegpt", "oasst"):

@@ -117,7 +117,7 @@ class TokensView(RowView):
         if row is None:
             return
         kinds = token_kinds(row, self._cut_left)
-        tokens: Pieces = [_legend(kinds), "\n\n"]
+        tokens: Pieces = [_legend(kinds), "\n" if self.size.height < 8 else "\n\n"]
         if row["problem"]:
             tokens.append((f"{glyphs().warning} Left out: {visible(row['problem'])}.\n\n", "$text-error"))
         limit = LONGEST // 4
