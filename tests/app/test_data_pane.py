@@ -355,6 +355,7 @@ async def test_the_first_half_of_the_loop_by_mouse_alone(workspace):
         await wait_for(lambda: app.recipe.method.name == "lora")
         rank = await wait_for(lambda: next((row for row in app.query(KnobRow) if row.key == "method.rank"), None))
         await wait_for(lambda: "+" in text_of(rank))
+        await pilot.pause()
         plus = text_of(rank).split("\n")[0].index("+")
         await pilot.click(rank, offset=(plus, 0))
         await wait_for(lambda: app.recipe.method.knobs["rank"] == 16)

@@ -34,7 +34,7 @@ def inspect_data(
             {
                 "row": example.row,
                 "ids": list(example.ids),
-                "tokens": [prepared.tokenizer.token_text(token) for token in example.ids],
+                "tokens": prepared.tokenizer.texts(example.ids),
                 "trained": list(example.trained),
             }
             for example in prepared.train[:masks]
@@ -128,7 +128,7 @@ def _show(
         **shown,
         "rendered": tokenizer.decode(ids),
         "ids": list(ids),
-        "tokens": [tokenizer.token_text(token) for token in ids],
+        "tokens": tokenizer.texts(ids),
         "trained": list(encoded.trained),
         "cut": cut,
         "problem": problem,

@@ -48,8 +48,8 @@ class Browsing(Horizontal):
         super().__init__()
         self.trail: Trail | None = None
         """The rows that n and N walk; None walks those with findings."""
-        self._lit: Row | None = None
-        """A row that waits to be shown in the views."""
+        self._resting = False
+        """Whether the views wait for the cursor to rest."""
         self._note = ""
         """What is going on in the line below the rows."""
         self._page_problem = ""
@@ -114,7 +114,7 @@ class Browsing(Horizontal):
         self.rows.clear(0)
         self.rows.cursor = 0
         for view in self.views:
-            view.draw(Content(""))
+            view.clear()
         self.run_worker(self._fetch(0), group="rows-0", exclusive=True)
 
     def _show_all(self) -> None:
@@ -122,8 +122,13 @@ class Browsing(Horizontal):
         self._show_summary()
         self._show_trail()
 
+    @property
+    def summary_lines(self) -> int:
+        """Lines for what is known of the data."""
+        return 7 if self.size.height >= 28 else 4
+
     def _show_summary(self) -> None:
-        state, lines = self.data_state, 7 if self.size.height >= 28 else 4
+        state, lines = self.data_state, self.summary_lines
         if self._page_problem and not state.problem:
             state = DataState(state.report, self._page_problem, state.busy, state.share, state.stopped)
         self.summary.show(lambda width: summary(state, lines, width))
@@ -145,7 +150,8 @@ class Browsing(Horizontal):
             self._page_problem = wrong
         else:
             report = self.data_state.report
-            if not self.rows.total or (report is None and not page["estimated"]):
+            whole = not page["estimated"] or len(page["rows"]) < PAGE  # behind the last row all have been counted
+            if not self.rows.total or (report is None and whole):
                 self._set_total(int(page["total"]))
             self.rows.put(start, page["rows"])
             self.row_header.refresh()
@@ -160,17 +166,19 @@ class Browsing(Horizontal):
     def on_row_list_lit(self, event: RowList.Lit) -> None:
         """The views follow the cursor once it rests, so that a key held down moves it at full speed."""
         event.stop()
-        if self._lit is None:
+        if not self._resting:
+            self._resting = True
             self.set_timer(REST, self._show_row)
-        self._lit = event.row
 
     def _show_row(self) -> None:
-        row, self._lit = self._lit, None
-        if row is not None:
-            self.raw.show(row)
-            self.conversation.show(row)
-            self.tokens.show(row, self.recipe.data.over_length == "cut_left")
-            self._show_trail()
+        self._resting = False
+        row = self.rows.row_at(self.rows.cursor)
+        for view in self.views:
+            if row is None:
+                view.clear()
+            else:
+                view.show(row, self.recipe.data.over_length == "cut_left")
+        self._show_trail()
 
     # the line below the rows
 

@@ -44,7 +44,7 @@ class Columns(ModalScreen[dict[str, str] | None]):
     Columns .role ChoiceField {{ width: 22; }}
     Columns .role .value {{ width: 1fr; height: 1; padding-left: 1; color: $quiet; }}
     Columns #columns-why {{ margin-bottom: 1; }}
-    Columns #columns-wrong {{ margin-top: 1; height: 1; }}
+    Columns #columns-wrong {{ margin-top: 1; height: 2; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Back", key_display="Esc")]
     HELP = (

@@ -173,8 +173,9 @@ class Findings(Vertical):
         self._state = (state, section)
         self.undo_button.disabled = not can_undo
         self.heading.show(self._heading)
+        before = self.lit
         self.entries = entries_of(state.report, section) if state.report is not None else []
-        self._draw()
+        self._draw(before)
 
     def _heading(self, width: int) -> Content:  # noqa: ARG002
         if self._state is None or self._state[0].report is None:
@@ -198,12 +199,16 @@ class Findings(Vertical):
     def on_resize(self) -> None:
         self._draw()
 
-    def _draw(self) -> None:
+    def _draw(self, before: Entry | None = None) -> None:
+        """Draw the entries; the cursor stays on what it was on."""
         options = self.list
         width = max(24, options.scrollable_content_region.width or self.size.width)
         lines = [entry_line(entry, width) for entry in self.entries]
         if lines != [option.prompt for option in options.options]:
             at = options.highlighted
+            if before is not None:
+                words = [entry.words for entry in self.entries]
+                at = words.index(before.words) if before.words in words else at
             options.set_options(Option(line) for line in lines)
             options.highlighted = min(at or 0, len(lines) - 1) if lines else None
         self._show_fix()

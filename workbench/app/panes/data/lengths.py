@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import events
@@ -175,6 +176,10 @@ class Lengths(VerticalScroll, can_focus=False):
         self.slider.set_reactive(LengthSlider.limit, recipe.data.max_length)
         self.figures = Drawn(id="length-figures")
         self.form = KnobForm(FORM, recipe)
+        self.report: Mapping[str, Any] | None = None
+        """The report whose lengths are shown; they are the same whatever the longest row."""
+        self._known: tuple[object, Mapping[str, Any] | None] = (None, None)
+        """The last report, and the data that it is of."""
         self._before = recipe.data.max_length
         """The longest row that changes of memory are told against."""
         self._settling: Timer | None = None
@@ -197,14 +202,17 @@ class Lengths(VerticalScroll, can_focus=False):
         """Show these lengths against this recipe's longest row."""
         moved = recipe.data.max_length != self.recipe.data.max_length
         self.recipe, self.state, self.skeleton, self.device = recipe, state, skeleton, device
-        self.slider.show(state.report)
+        if state.report is not None:
+            self._known = (_apart_from_length(recipe), state.report)
+        self.report = self._known[1] if self._known[0] == _apart_from_length(recipe) else None
+        self.slider.show(self.report)
         if moved or self._settling is None:
             self.slider.limit = recipe.data.max_length
         self.form.show(recipe)
         self.figures.show(self._figures)
 
     def _figures(self, width: int) -> Content:  # noqa: ARG002
-        report = self.state.report
+        report = self.report
         if report is None:
             said = self.state.problem or self.state.busy or "r reads it."
             return Content.styled(f"The lengths are known once the data has been read. {visible(said)}", "$quiet")
@@ -216,7 +224,9 @@ class Lengths(VerticalScroll, can_focus=False):
             found = figures_at(report["length_counts"], limit, data.over_length, batch)
             estimates = (self._estimate(report, self._before), self._estimate(report, limit))
             self._drawn = key, table(found, self._before, data.over_length, batch, estimates)
-        return self._drawn[1]
+        if not self.state.problem:
+            return self._drawn[1]
+        return Content.assemble(self._drawn[1], "\n", (visible(self.state.problem), "$text-error"))
 
     def _estimate(self, report: Mapping[str, Any], limit: int) -> Estimate | None:
         """What a run would take with this longest row."""
@@ -243,3 +253,8 @@ class Lengths(VerticalScroll, can_focus=False):
         self._settling = None
         if self.slider.limit != self.recipe.data.max_length:
             self.post_message(RecipeEdited({"data.max_length": self.slider.limit}))
+
+
+def _apart_from_length(recipe: Recipe) -> object:
+    """The data without what is decided here: rows have the same lengths whatever becomes of them."""
+    return recipe.model, replace(recipe.data, max_length=8, over_length="drop", packing="auto"), recipe.training.seed

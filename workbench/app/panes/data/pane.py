@@ -77,10 +77,8 @@ class DataPane(Browsing):
     DataPane.-instead.-side #seen {{ display: none; }}
     DataPane.-instead #side {{ width: 1fr; padding-right: 0; }}
     DataPane.-low #summary {{ margin-bottom: 0; }}
-    DataPane.-none #row-header, DataPane.-none ViewNames, DataPane.-none #views, DataPane.-none #trail {{
-        display: none;
-    }}
-    DataPane.-none #side > ViewNames {{ display: block; }}
+    DataPane.-none #row-header, DataPane.-none #views, DataPane.-none #trail,
+    DataPane.-none #seen > ViewNames, DataPane.-none.-one #seen > ViewNames {{ display: none; }}
     """
 
     skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
@@ -133,6 +131,12 @@ class DataPane(Browsing):
             self._focus_side()
         else:
             self.rows.focus()
+
+    @property
+    def summary_lines(self) -> int:
+        """Fewer where the findings stand beside the rows."""
+        shown = self.findings is not None and self.findings.display and self.has_class("-side")
+        return 3 if shown else super().summary_lines
 
     # what comes down
 
@@ -188,6 +192,7 @@ class DataPane(Browsing):
             panel.display = opened and name == self.shown_side
         self.side_names.active = self.shown_side
         self._show_sides()
+        self._show_summary()
 
     async def _build(self, name: str) -> None:
         panel: Widget = {"set_up": lambda: SetUp(self.recipe), "findings": Findings}.get(

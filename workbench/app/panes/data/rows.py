@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,7 +19,7 @@ from textual.strip import Strip
 
 from workbench.app.glyphs import glyphs
 from workbench.app.words import clipped, visible
-from workbench.core.words import cells, count_text
+from workbench.core.words import count_text
 
 PAGE = 50
 """Rows fetched at once."""
@@ -73,11 +74,7 @@ class RowList(ScrollView, can_focus=True):
             self.start = start
 
     class Lit(Message):
-        """The cursor is on a row whose content is known."""
-
-        def __init__(self, row: Row) -> None:
-            super().__init__()
-            self.row = row
+        """The cursor is on another row, or the content of its row has come."""
 
     def __init__(self) -> None:
         super().__init__(id="rows")
@@ -156,9 +153,7 @@ class RowList(ScrollView, can_focus=True):
         self._tell_lit()
 
     def _tell_lit(self) -> None:
-        row = self.row_at(self.cursor)
-        if row is not None:
-            self.post_message(self.Lit(row))
+        self.post_message(self.Lit())
 
     # drawing
 
@@ -208,9 +203,9 @@ def _line(head: tuple[Segment, ...], row: Row | None, width: int, styles: tuple[
         else:
             tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"
     tail = clipped(visible(tail), max(14, width // 2))
-    room = max(0, width - sum(segment.cell_length for segment in head) - cells(tail))
+    room = max(0, width - sum(segment.cell_length for segment in head) - cell_len(tail))
     text = clipped(text, room)
-    shown = Segment(text + " " * (room - cells(text)), plain)
+    shown = Segment(text + " " * (room - cell_len(text)), plain)
     return Strip([*head, shown, Segment(tail, tail_style)]).adjust_cell_length(width, plain)
 
 

@@ -15,12 +15,22 @@ from workbench.core.words import count_text, share_text, sparkline
 
 Pieces = list[tuple[str, str] | str]
 
+WAYS_OUT = {
+    "m": "says which column is the prompt and which the answer",
+    "e": "opens the set-up: source, format, template, what bad rows do",
+    "w": "chooses another model or other data",
+    "r": "reads the data again",
+}
+"""What can be done about data that cannot be used."""
+
 
 def summary(state: DataState, lines: int, width: int) -> Content:
     """The summary in about so many lines: each takes one, and findings what is left."""
     if state.problem:
-        again = ("\nr reads it again, e opens the set-up, m names the columns, w chooses other data.", "$quiet")
-        return Content.assemble(_wrong(state.problem), again)
+        ways = [
+            Content.assemble((f"  {key}", "bold $accent"), (f"  {words}", "$quiet")) for key, words in WAYS_OUT.items()
+        ]
+        return Content("\n").join([_wrong(state.problem), Content(""), *ways])
     if state.report is None:
         if state.stopped:
             return Content.styled("Reading was stopped, so there are no figures. r reads the data.", "$text-warning")
@@ -28,7 +38,9 @@ def summary(state: DataState, lines: int, width: int) -> Content:
     report = state.report
     found = [_fit(groups, width) for groups in (_source(report, state), _rows(report), _lengths(report))]
     findings = list(report["findings"])
-    room = max(1, lines - len(found))
+    room = lines - len(found)
+    if room < 1:
+        return Content("\n").join(found)
     shown = findings if len(findings) <= room else findings[: room - 1]
     found += [_finding(finding) for finding in shown]
     if len(shown) < len(findings):
@@ -54,7 +66,10 @@ def _fit(groups: list[Pieces], width: int) -> Content:
     dot = Content.styled(f" {glyphs().dot} ", "$quiet")
     while len(shown) > 1 and sum(item.cell_length for item in shown) + 3 * (len(shown) - 1) > width:
         shown.pop()
-    return dot.join(shown)
+    line = dot.join(shown)
+    if line.cell_length <= width or width < 2:
+        return line
+    return Content.assemble(line.truncate(width - 1, ellipsis=False), (glyphs().ellipsis, "$quiet"))
 
 
 def _wrong(sentence: str) -> Content:
