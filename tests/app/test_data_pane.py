@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from data_rows import rows_shown, words, write_rows
 from driving import opened, press, screen_text, story, text_of, type_text
 from textual.widgets import Input
 from waiting import wait_for
@@ -15,22 +14,6 @@ from workbench.app.panes.data.views import ConversationView, RawView, TokensView
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.fields import ChoiceField
 from workbench.app.widgets.knob_row import KnobRow
-
-
-def words(widget) -> str:
-    """All that a view holds, scrolled to or not."""
-    return widget.query_one(Drawn).text
-
-
-def write_rows(path, rows):
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
-
-
-async def rows_shown(app):
-    """Wait until the row under the cursor is known and drawn."""
-    await wait_for(lambda: app.query_one(RowList).row_at(app.query_one(RowList).cursor) is not None)
-    await wait_for(lambda: words(app.query_one(RawView)))
 
 
 def underlined(view) -> str:
