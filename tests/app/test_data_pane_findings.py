@@ -145,7 +145,7 @@ async def test_remedies_and_undo_are_done_by_mouse_too(workspace, tmp_path):
         findings = await wait_for(lambda: app.query(Findings) and app.query_one(Findings))
         await wait_for(lambda: findings.entries)
         await light(app, pilot, "repeat an earlier row")
-        await wait_for(lambda: "Keep the first of each (f)" in text_of(findings))
+        await wait_for(lambda: "Fix (f)" in text_of(findings))
         await pilot.click("#fix")
         await wait_for(lambda: app.recipe.data.duplicates == "first")
         await wait_for(lambda: not findings.undo_button.disabled)
@@ -158,10 +158,11 @@ async def test_x_leaves_one_row_out_and_takes_it_again(workspace, tmp_path):
         await rows_shown(app)
         await press(pilot, "down", "x")
         await wait_for(lambda: app.recipe.data.leave_out == [2])
-        await wait_for(lambda: "leave_out names it" in text_of(app.query_one(RowList)).split("\n")[1])
+        await wait_for(lambda: "left out" in text_of(app.query_one(RowList)).split("\n")[1])
+        await wait_for(lambda: "data.leave_out names it" in text_of(app.built["data"].trail_line))
         await press(pilot, "x")
         await wait_for(lambda: app.recipe.data.leave_out == [])
-        await wait_for(lambda: "leave_out names it" not in text_of(app.query_one(RowList)).split("\n")[1])
+        await wait_for(lambda: "left out" not in text_of(app.query_one(RowList)).split("\n")[1])
 
 
 async def test_undo_goes_back_step_by_step_through_all_changes_to_the_data(workspace):

@@ -130,11 +130,13 @@ async def test_the_histogram_holds_every_row_and_marks_what_lies_beyond_the_slid
         assert sum(binned(report["length_counts"]["total"], scale)) == 60
         for part in ("prompt", "answer"):
             assert sum(rebinned(report["lengths"][part]["histogram"], scale)) == pytest.approx(60)
-        bottom = text_of(panel.slider).split("\n")[panel.slider.bars - 1]
-        edge = scale.column_of(40)
-        assert "░" not in bottom[GUTTER : GUTTER + edge + 1]
-        beyond = bottom[GUTTER + edge + 1 :].strip()
-        assert beyond and set(beyond) <= {"░", " "}
+        bottom = panel.slider.render_lines(panel.slider.size.region)[panel.slider.bars - 1]
+        edge = GUTTER + scale.column_of(40) + 1
+        before, beyond = (
+            {part.style.color for part in strip if part.text.strip()}
+            for strip in (bottom.crop(GUTTER, edge), bottom.crop(edge))
+        )
+        assert len(before) == len(beyond) == 1 and before != beyond
 
 
 async def test_what_happens_to_longer_rows_is_chosen_beside_the_slider(workspace, tmp_path):

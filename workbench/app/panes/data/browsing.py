@@ -48,6 +48,8 @@ class Browsing(Horizontal):
         super().__init__()
         self.trail: Trail | None = None
         """The rows that n and N walk; None walks those with findings."""
+        self._viewed: tuple[Row | None, bool] = (None, False)
+        """The row that the views show, and which end of it is cut."""
         self._resting = False
         """Whether the views wait for the cursor to rest."""
         self._note = ""
@@ -113,6 +115,7 @@ class Browsing(Horizontal):
         self._page_problem = ""
         self.rows.clear(0)
         self.rows.cursor = 0
+        self._viewed = None, False
         for view in self.views:
             view.clear()
         self.run_worker(self._fetch(0), group="rows-0", exclusive=True)
@@ -172,12 +175,14 @@ class Browsing(Horizontal):
 
     def _show_row(self) -> None:
         self._resting = False
-        row = self.rows.row_at(self.rows.cursor)
-        for view in self.views:
-            if row is None:
-                view.clear()
-            else:
-                view.show(row, self.recipe.data.over_length == "cut_left")
+        row, cut_left = self.rows.row_at(self.rows.cursor), self.recipe.data.over_length == "cut_left"
+        if self._viewed != (row, cut_left):
+            self._viewed = row, cut_left
+            for view in self.views:
+                if row is None:
+                    view.clear()
+                else:
+                    view.show(row, cut_left)
         self._show_trail()
 
     # the line below the rows
@@ -202,8 +207,13 @@ class Browsing(Horizontal):
             end = f"{some}{dot}n next{dot}N before{dot}Esc ends"
             words = clipped(visible(trail.words), max(8, width - len(of) - len(end) - 2))
             return Content.assemble((words, "$accent"), f"  {of}", (end, "$quiet"))
-        found = words_of_row(report, row) if report is not None else ()
-        return Content.styled(clipped(visible(dot.join(found)), width), "$text-warning") if found else Content(" ")
+        found = list(words_of_row(report, row)) if report is not None else []
+        lit = self.rows.row_at(row)
+        problem = str(lit["problem"]) if lit is not None and lit["problem"] else ""
+        if problem:
+            found = [f"Left out: {problem}"]
+        style = "$text-error" if problem else "$text-warning"
+        return Content.styled(clipped(visible(dot.join(found)), width), style) if found else Content(" ")
 
     # going to a row
 

@@ -95,8 +95,9 @@ def entry_line(entry: Entry, width: int) -> Content:
     said = _rows_named(entry)
     if said:
         lines += [Content.styled(indent + line.plain.rstrip(), "$quiet") for line in Content(said).wrap(room)]
-    if entry.label:
-        lines.append(Content.assemble(indent, ("f", "bold $accent"), (f" {visible(entry.label)}", "$quiet")))
+    for place, line in enumerate(Content(visible(entry.label)).wrap(room - 2) if entry.label else ()):
+        key = ("f ", "bold $accent") if place == 0 else "  "
+        lines.append(Content.assemble(indent, key, (line.plain.rstrip(), "$quiet")))
     return Content("\n").join(lines)
 
 
@@ -222,8 +223,6 @@ class Findings(Vertical):
     def _show_fix(self) -> None:
         entry = self.lit
         self.fix_button.display = entry is not None and bool(entry.label)
-        if entry is not None:
-            self.fix_button.label = Content(f"{entry.label} (f)")
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()

@@ -15,6 +15,9 @@ from workbench.core.words import ASCII_SPARKS, SPARKS, count_text, share_text, s
 GUTTER = 8
 """Cells to the left of the chart."""
 
+NAME = 18
+"""Cells for the name of a figure."""
+
 Pieces = list[tuple[str, str] | str]
 
 
@@ -90,11 +93,11 @@ def chart(report: Mapping[str, Any], limit: int, width: int, height: int, lit: b
 
 
 def _bars(bins: Sequence[int], scale: Scale, edge: int, height: int) -> list[Pieces]:
-    """Lines from the top; what lies beyond the edge is drawn in another glyph and colour."""
+    """Lines from the top; what lies beyond the edge has another colour, and the slider's thin line below it."""
     marks = glyphs()
     most = max(bins, default=0) or 1
     steps = "" if marks.ascii else SPARKS[:-1]
-    beyond = "x" if marks.ascii else "░"
+    beyond = "x" if marks.ascii else ""
     lines: list[Pieces] = []
     for line in range(height):
         base = height - 1 - line
@@ -104,7 +107,7 @@ def _bars(bins: Sequence[int], scale: Scale, edge: int, height: int) -> list[Pie
             here = max(0, min(8, eighths - base * 8))
             mark = " " if not here else marks.full if here == 8 or not steps else steps[here - 1]
             over = place * scale.cell > edge
-            shown = (beyond if over and here else mark) * scale.cell
+            shown = (beyond or mark if over and here else mark) * scale.cell
             kept, cut = (kept, cut + shown) if over else (kept + shown, cut)
         label = count_text(most) if line == 0 else "rows" if line == 1 else ""
         lines.append([(f"{label:>{GUTTER - 1}} ", "$quiet"), (kept, "$primary"), (cut, "$text-error")])
@@ -145,7 +148,7 @@ def _curve(bins: Sequence[float], scale: Scale) -> str:
 
 def table(
     figures: Mapping[str, Any], recipe_limit: int, over_length: str, micro_batch: int,
-    estimates: tuple[Estimate | None, Estimate | None],
+    estimates: tuple[Estimate | None, Estimate | None], width: int,
 ) -> Content:  # fmt: skip
     """What the longest row does: `estimates` are those at `recipe_limit` and at the slider."""
     rows, over = int(figures["rows"]), int(figures["over"])
@@ -164,11 +167,16 @@ def table(
          f"{count_text(figures['sequences'])} sequences", False),
         ("memory", *_memory(*estimates, recipe_limit), False),
     ]  # fmt: skip
+    room = max(len(value) for _, value, _, _ in lines)
+    left = width - NAME - room - 2
     return Content("\n").join(
-        Content.assemble((f"{name:<19}", "$quiet"), (f"{value:>13}", "bold $text-error" if bad else "bold"),
-                         (f"  {more}" if more else "", "$quiet"))
+        Content.assemble(
+            (f"{name:<{NAME}}", "$quiet"),
+            (f"{value:>{room}}", "bold $text-error" if bad else "bold"),
+            (f"  {more}" if len(more) <= left else "", "$quiet"),
+        )
         for name, value, more, bad in lines
-    )  # fmt: skip
+    )
 
 
 def _share(part: int, whole: int) -> str:

@@ -29,7 +29,7 @@ from workbench.core.knobs import knobs_of
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import Estimate
 from workbench.core.models.skeleton import Skeleton
-from workbench.core.recipe import DataSection, Recipe, change_recipe
+from workbench.core.recipe import DataSection, Recipe
 
 SETTLE = 0.15
 """Seconds that the slider rests before the recipe follows it."""
@@ -183,7 +183,7 @@ class Lengths(VerticalScroll, can_focus=False):
         self._before = recipe.data.max_length
         """The longest row that changes of memory are told against."""
         self._settling: Timer | None = None
-        self._drawn: tuple[tuple[object, ...], Content] = (None,) * 6, Content("")
+        self._drawn: tuple[tuple[object, ...], Content] = (None,) * 7, Content("")
         """The last figures and what they were made of: a layout asks for them several times."""
 
     def compose(self) -> ComposeResult:
@@ -211,7 +211,7 @@ class Lengths(VerticalScroll, can_focus=False):
         self.form.show(recipe)
         self.figures.show(self._figures)
 
-    def _figures(self, width: int) -> Content:  # noqa: ARG002
+    def _figures(self, width: int) -> Content:
         report = self.report
         if report is None:
             said = self.state.problem or self.state.busy or "r reads it."
@@ -219,11 +219,11 @@ class Lengths(VerticalScroll, can_focus=False):
         from workbench.core.data.lengths import figures_at
 
         data, batch, limit = self.recipe.data, self.recipe.training.micro_batch, self.slider.limit
-        key = (report, self.recipe, limit, self._before, self.skeleton, self.device)
-        if not all(one is other for one, other in zip(key, self._drawn[0], strict=True)):
+        key = (report, self.recipe, limit, self._before, self.skeleton, self.device, width)
+        if any(one is not other for one, other in zip(key, self._drawn[0], strict=True)):
             found = figures_at(report["length_counts"], limit, data.over_length, batch)
             estimates = (self._estimate(report, self._before), self._estimate(report, limit))
-            self._drawn = key, table(found, self._before, data.over_length, batch, estimates)
+            self._drawn = key, table(found, self._before, data.over_length, batch, estimates, width)
         if not self.state.problem:
             return self._drawn[1]
         return Content.assemble(self._drawn[1], "\n", (visible(self.state.problem), "$text-error"))
@@ -236,7 +236,7 @@ class Lengths(VerticalScroll, can_focus=False):
         from workbench.core.memory.estimate import estimate_memory
 
         try:
-            changed = change_recipe(self.recipe, {"data.max_length": limit})
+            changed = replace(self.recipe, data=replace(self.recipe.data, max_length=limit))
             return estimate_memory(changed, self.skeleton, self.device, row_shape({**report, "max_length": limit}))
         except UserError:
             return None

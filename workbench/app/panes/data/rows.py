@@ -64,7 +64,7 @@ class RowList(ScrollView, can_focus=True):
     ]
 
     total: reactive[int] = reactive(0)
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class PageWanted(Message):
         """Rows are to be shown that are not there yet."""
@@ -104,17 +104,22 @@ class RowList(ScrollView, can_focus=True):
         """Fetch again what is shown; the rows stay on the screen until they are there."""
         self._asked.clear()
         self._old = set(self._pages)
-        self.refresh()
+        first = self.scroll_offset.y
+        for number in (self.cursor, *range(first, first + self.size.height + 1, PAGE), first + self.size.height):
+            self.row_at(number)
 
     def put(self, start: int, rows: Sequence[Row]) -> None:
         """Take in a page; one that is not full is the last."""
         self._asked.discard(start)
         self._old.discard(start)
+        same = self._pages.get(start) == rows
         self._pages[start] = rows
         while len(self._pages) > KEPT:
             self._pages.popitem(last=False)
         if len(rows) < PAGE and start + len(rows) < self.total:
             self.set_total(start + len(rows))
+        if same:
+            return
         self.refresh()
         if start <= self.cursor < start + PAGE:
             self._tell_lit()
@@ -139,6 +144,9 @@ class RowList(ScrollView, can_focus=True):
         self._pages.move_to_end(start)
         place = number - start
         return page[place] if place < len(page) else None
+
+    def on_resize(self) -> None:
+        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
 
     def watch_total(self) -> None:
         self.virtual_size = Size(0, self.total)
@@ -198,7 +206,9 @@ def _line(head: tuple[Segment, ...], row: Row | None, width: int, styles: tuple[
     text = marks.ellipsis
     if row is not None:
         text = row_text(row)
-        if row["problem"]:
+        if row["problem"] and row["ids"]:  # why is said below the list
+            tail, tail_style = f" {count_text(len(row['ids'])):>5} left out", wrong
+        elif row["problem"]:
             tail, tail_style = f" {marks.warning} {row['problem']}", wrong
         else:
             tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"

@@ -33,6 +33,14 @@ CONTEXT = "$foreground"
 CUT = "strike $text-error"
 
 
+class Filling(Drawn):
+    """As high as the view around it at least, so that texts that fit are exchanged without a new layout."""
+
+    def _height_of(self, content: Content, width: int) -> int:
+        around = self.parent.scrollable_content_region.height if isinstance(self.parent, VerticalScroll) else 0
+        return max(around, super()._height_of(content, width))
+
+
 class RowView(VerticalScroll, can_focus=True):
     """A scrolling text with a title."""
 
@@ -43,7 +51,7 @@ class RowView(VerticalScroll, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self.drawn = Drawn()
+        self.drawn = Filling()
 
     def compose(self) -> ComposeResult:
         yield self.drawn
@@ -59,7 +67,8 @@ class RowView(VerticalScroll, can_focus=True):
     def draw(self, content: Content) -> None:
         """Show this text, from its beginning."""
         self.drawn.show(content)
-        self.scroll_home(animate=False)
+        if self.scroll_offset.y:
+            self.scroll_home(animate=False)
 
 
 class RawView(RowView):
