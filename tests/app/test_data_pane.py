@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from data_rows import rows_shown, words, write_rows
 from driving import opened, press, screen_text, story, text_of, type_text
 from textual.widgets import Input
 from waiting import wait_for
 
 from workbench.app.panes.data.rows import KEPT, PAGE, RowList, row_text
 from workbench.app.panes.data.set_up import SetUp
-from workbench.app.panes.data.view_names import ViewNames
 from workbench.app.panes.data.views import ConversationView, RawView, TokensView, token_kinds
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.fields import ChoiceField
 from workbench.app.widgets.knob_row import KnobRow
-
-
-def words(widget) -> str:
-    """All that a view holds, scrolled to or not."""
-    return widget.query_one(Drawn).text
-
-
-def write_rows(path, rows):
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
-
-
-async def rows_shown(app):
-    """Wait until the row under the cursor is known and drawn."""
-    await wait_for(lambda: app.query_one(RowList).row_at(app.query_one(RowList).cursor) is not None)
-    await wait_for(lambda: words(app.query_one(RawView)))
 
 
 def underlined(view) -> str:
@@ -81,7 +63,7 @@ async def test_v_switches_the_view_in_a_narrow_terminal_and_a_click_does_too(wor
         assert app.query_one(TokensView).display and not app.query_one(RawView).display
         await press(pilot, "v")
         assert app.query_one(RawView).display and not app.query_one(TokensView).display
-        await pilot.click(ViewNames, offset=(18, 0))
+        await pilot.click("#seen > ViewNames", offset=(18, 0))
         await wait_for(lambda: app.query_one(ConversationView).display)
 
 
@@ -356,6 +338,7 @@ async def test_the_first_half_of_the_loop_by_mouse_alone(workspace):
         await wait_for(lambda: app.recipe.method.name == "lora")
         rank = await wait_for(lambda: next((row for row in app.query(KnobRow) if row.key == "method.rank"), None))
         await wait_for(lambda: "+" in text_of(rank))
+        await pilot.pause()
         plus = text_of(rank).split("\n")[0].index("+")
         await pilot.click(rank, offset=(plus, 0))
         await wait_for(lambda: app.recipe.method.knobs["rank"] == 16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.models.ready import cached_skeleton, ready_folder
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from workbench.core.memory.row_shape import RowShape
     from workbench.core.places import Workspace
 
-Say = Callable[[str], None]
-"""Takes a line about what is going on."""
+
+class Say(Protocol):
+    """Takes a line about what is going on, and how much of it is done (0 to 1) where that is known."""
+
+    def __call__(self, text: str, share: float | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,10 @@ class DataState:
     """Why it cannot be used, in one sentence."""
     busy: str = ""
     """What is going on."""
+    share: float | None = None
+    """How much of that is done, from 0 to 1; None where nobody knows."""
+    stopped: bool = False
+    """Whether the person stopped the reading; the report, if any, is of what was read before."""
 
     @property
     def rows(self) -> RowShape | None:
@@ -85,7 +92,7 @@ async def read_data(helper: Helper, recipe: Recipe, workspace: Workspace, say: S
     def tell(event: Mapping[str, Any]) -> None:
         done, total = event.get("done"), event.get("total")
         if isinstance(done, int) and isinstance(total, int) and total:
-            say(f"Reading the data, {done:,} of {total:,} rows")
+            say(f"Reading the data, {done:,} of {total:,} rows", done / total)
         elif event.get("text"):
             say(str(event["text"]))
 

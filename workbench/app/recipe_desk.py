@@ -156,6 +156,13 @@ class RecipeDesk(App[None]):
         """Read the data again, though the recipe is the same."""
         self._read(at_once=True)
 
+    def stop_reading(self) -> None:
+        """Stop reading the data; what was read before stays."""
+        from workbench.app.reading import DataState
+
+        self.workers.cancel_group(self, "reading")
+        self.data_state = DataState(self.data_state.report, stopped=True)
+
     def look_at_device(self) -> None:
         """Ask again what memory is free."""
         self.run_worker(self._find_device(), group="device", exclusive=True)
@@ -180,9 +187,9 @@ class RecipeDesk(App[None]):
     async def _read_model(self) -> None:
         from workbench.app.reading import DataState, model_key, read_skeleton, sentence_of
 
-        def say(text: str) -> None:
+        def say(text: str, share: float | None = None) -> None:
             self.model_note = self.estimate_note = text
-            self.data_state = DataState(busy=text)
+            self.data_state = DataState(busy=text, share=share)
 
         recipe = self.recipe
         found, wrong = await sentence_of(lambda: read_skeleton(self.helper, recipe, self.workspace, say))
@@ -197,8 +204,8 @@ class RecipeDesk(App[None]):
     async def _read_data(self) -> None:
         from workbench.app.reading import DataState, data_key, read_data, sentence_of
 
-        def say(text: str) -> None:
-            self.data_state = DataState(self.data_state.report, "", text)
+        def say(text: str, share: float | None = None) -> None:
+            self.data_state = DataState(self.data_state.report, "", text, share)
 
         recipe = self.recipe
         report, wrong = await sentence_of(lambda: read_data(self.helper, recipe, self.workspace, say))

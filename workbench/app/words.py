@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 from workbench.app.glyphs import glyphs
 from workbench.core.words import cells, clip_text, visible_text
 
+PICTURE_JOINS = re.compile("(?<=[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f])\u200d|\ufe0f")
+"""What joins pictures into one, and asks for a picture in place of a letter."""
+
 
 def visible(text: str, *, lines: bool = False) -> str:
     """Foreign text with nothing in it that a terminal would obey: control characters are written out.
 
-    A new line becomes a mark, and with `lines` stays a new line after its mark; a tab becomes its mark and a space.
+    A new line becomes a mark, and with `lines` stays a new line after its mark; a tab becomes its mark and a space. A
+    picture that is joined from several is shown as those, since terminals disagree on how wide the whole is.
     """
     shown = visible_text(text, keep="\n\t")
+    if not shown.isascii():
+        shown = PICTURE_JOINS.sub("", shown)
     if "\n" not in shown and "\t" not in shown:
         return shown
     marks = glyphs()

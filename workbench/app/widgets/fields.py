@@ -18,6 +18,7 @@ from textual.widgets import Input
 from workbench.app.glyphs import glyphs
 from workbench.app.widgets.stepping import next_value
 from workbench.app.widgets.values import choices_of, parse_value, value_text
+from workbench.app.words import visible
 from workbench.core.knobs import Knob
 
 
@@ -69,8 +70,9 @@ class TextField(Input, Field):
     BINDINGS: ClassVar[list[BindingType]] = [*_MOVES]
 
     def __init__(self, key: str, knob: Knob, suggestions: Sequence[str] = (), live: bool = False) -> None:
-        suggester = SuggestFromList(suggestions, case_sensitive=False) if suggestions else None
-        super().__init__(compact=True, suggester=suggester)
+        super().__init__(compact=True)
+        self.suggestions: Sequence[str] = ()
+        self.suggest(suggestions)
         self.cursor_blink = False
         self.key = key
         self.knob = knob
@@ -84,6 +86,26 @@ class TextField(Input, Field):
             if text != self.value:
                 with self.prevent(Input.Changed):
                     self.value = text
+
+    def suggest(self, suggestions: Sequence[str]) -> None:
+        """Offer these texts while one is typed, and in a list."""
+        if tuple(suggestions) != self.suggestions:
+            self.suggestions = tuple(suggestions)
+            self.suggester = SuggestFromList(suggestions, case_sensitive=False) if suggestions else None
+
+    def open_list(self) -> None:
+        """List what is offered."""
+        from workbench.app.screens.choice import ChoiceScreen
+
+        choices = list(self.suggestions)
+        at = choices.index(self.value) if self.value in choices else -1
+
+        def chosen(index: int | None) -> None:
+            if index is not None:
+                self.value = choices[index]
+                self.commit()
+
+        self.app.push_screen(ChoiceScreen([visible(choice) for choice in choices], at, self.region), chosen)
 
     def step(self, up: bool) -> None:
         """A text has no neighbours."""
@@ -100,8 +122,12 @@ class TextField(Input, Field):
             self.commit()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter takes what was typed; where nothing was, it lists what is offered."""
         event.stop()
-        self.commit()
+        if self.suggestions and parse_value(self.knob, self.value) == self._kept:
+            self.open_list()
+        else:
+            self.commit()
 
     def on_blur(self) -> None:
         if not self.live:

@@ -12,6 +12,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from workbench.app.glyphs import glyphs
 from workbench.app.widgets.fields import ChoiceField, Field, NumberField, SwitchField, TextField
 from workbench.app.widgets.stepping import is_number
 from workbench.app.widgets.values import choices_of, value_text
@@ -110,7 +111,11 @@ class KnobRow(Widget):
 
     def _lines(self, width: int) -> list[Content]:
         name = Content.styled(self.title.ljust(NAME), "bold $primary" if self.lit else "$foreground")
-        marks = "  - +  " if isinstance(self.field, NumberField) else " " * MARKS
+        marks = " " * MARKS
+        if isinstance(self.field, NumberField):
+            marks = "  - +  "
+        elif isinstance(self.field, TextField) and self.field.suggestions:
+            marks = f" {glyphs().down}".ljust(MARKS)
         first = Content.assemble(name, " " * self.room, (marks, "$accent"))
         room = room_for_help(width, self.room)
         lines = [first]
@@ -145,6 +150,8 @@ class KnobRow(Widget):
         place = event.x - NAME - self.room
         if isinstance(self.field, NumberField) and event.y == 0 and 1 <= place < MARKS - 1:
             self.field.call_later(self.field.step, place >= 3)  # a message whose sender is its parent goes no further
+        elif isinstance(self.field, TextField) and self.field.suggestions and event.y == 0 and 0 <= place < MARKS:
+            self.field.open_list()
 
 
 def _indented(text: str, width: int, style: str) -> list[Content]:

@@ -27,6 +27,9 @@ __all__ = [
     "read_data", "split_rows",
 ]  # fmt: skip
 
+OVER_LONG = 1000
+"""Rows longer than data.max_length that a report names; its count is of all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -277,10 +280,17 @@ def _report(
             "rows": sum(len(row) > limit for row in used),
             "tokens": sum(max(0, len(row) - limit) for row in used),
             "action": section.over_length,
+            "first": _long_rows(taken, limit)[:OVER_LONG],
         },
         "at_max_length": figures_at(counts, limit, section.over_length, recipe.training.micro_batch),
         "findings": find_problems(taken),
     }
+
+
+def _long_rows(taken: Taken, limit: int) -> list[int]:
+    """Rows of the source longer than `limit`; those of a held-out file of its own are not among them."""
+    places = sorted((*taken.train, *(taken.held if taken.held_survey is taken.survey else ())))
+    return [row.row for row in (taken.survey.examples[place] for place in places) if len(row) > limit]
 
 
 def _notices(report: dict[str, Any]) -> tuple[str, ...]:

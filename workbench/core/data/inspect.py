@@ -45,7 +45,7 @@ def inspect_data(
             {
                 "row": example.row,
                 "ids": list(example.ids),
-                "tokens": [prepared.tokenizer.token_text(token) for token in example.ids],
+                "tokens": prepared.tokenizer.texts(example.ids),
                 "trained": list(example.trained),
             }
             for example in prepared.train[:masks]
@@ -63,10 +63,10 @@ def page_rows(
 ) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
-    `{"rows": [{"row", "raw", "messages", "rendered", "ids", "tokens", "trained", "cut", "hidden", "problem"}],
+    `{"rows": [{"row", "raw", "json", "messages", "rendered", "ids", "tokens", "trained", "cut", "hidden", "problem"}],
     "total", "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in
     `ids`, and `hidden` those behind the first 50,000, which are not given. Of a large file only these rows are read,
-    and `total` is then an estimate.
+    and `total` is then an estimate. `json` names the columns of `raw` whose value is no text and stands there as JSON.
     """
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
@@ -121,6 +121,7 @@ def _show(
     shown: dict[str, Any] = {
         "row": item.row,
         "raw": {} if bad else {str(key): _plain(value) for key, value in raw.items()},
+        "json": [] if bad else [str(key) for key, value in raw.items() if not isinstance(value, str)],
         "messages": [_shortened(as_mapping(message)) for message in item.messages],
         "rendered": "",
         "ids": [],
@@ -153,7 +154,7 @@ def _show(
         **shown,
         "rendered": tokenizer.decode(part.ids),
         "ids": list(part.ids),
-        "tokens": [tokenizer.token_text(token) for token in part.ids],
+        "tokens": tokenizer.texts(part.ids),
         "trained": list(part.trained),
         "cut": min(cut, len(part)) if section.over_length == "cut_left" else max(0, cut - hidden),
         "hidden": hidden,

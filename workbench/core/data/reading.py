@@ -133,7 +133,7 @@ def read_data(
 
     Data from the Hub is read from the `workspace`'s cache; UserError where it has not been fetched.
     """
-    table = _open(section, source or section.source, beside, workspace)
+    table = open_source(section, source or section.source, beside, workspace)
     form = detect_format(table, section.format, section.mapping, section.paths)
     weights = {str(name): _weight(str(name), weight) for name, weight in section.mix.items()}
     own = weights.pop(section.source, 1.0)
@@ -141,14 +141,15 @@ def read_data(
     if source is None:
         for name, weight in weights.items():
             start = parts[-1].start + len(parts[-1].conversations)
-            more = _open(section, name, beside or table.path.parent, workspace)
+            more = open_source(section, name, beside or table.path.parent, workspace)
             mapping = section.mapping if set(section.mapping.values()) <= set(more.columns) else {}
             shape = detect_format(more, "auto" if not mapping else section.format, mapping, section.paths)
             parts.append(Part(more, shape, read_conversations(more, shape), start, weight))
     return ReadData(tuple(parts))
 
 
-def _open(section: DataSection, source: str, beside: Path | None, workspace: Workspace | None) -> Table:
+def open_source(section: DataSection, source: str, beside: Path | None, workspace: Workspace | None) -> Table:
+    """The rows of one source, whatever their format; a relative path is looked for in the folder `beside` too."""
     skip = section.on_bad_row == "skip"
     hub = hub_data(source, section, beside)
     if hub is not None:

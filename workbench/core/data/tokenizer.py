@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,9 @@ import tokenizers
 
 from workbench.core.errors import UserError
 from workbench.core.files import read_json
+
+LONGEST_CHARACTER = 12
+"""Tokens that one character is made of at most: four bytes, and pictures are joined from several."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class TextTokenizer:
         copy.encode_special_tokens = True
         return copy
 
-    def decode(self, ids: list[int] | tuple[int, ...]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens shown."""
         return self.backend.decode(list(ids), skip_special_tokens=False)
 
@@ -73,6 +77,22 @@ class TextTokenizer:
         if text and "\ufffd" not in text:
             return text
         return self.backend.id_to_token(token) or f"<{token}>"
+
+    def texts(self, ids: Sequence[int]) -> list[str]:
+        """What each token adds to the text, spaces included; where several make one character, the last has it whole.
+
+        Those before it are empty. Bytes that make no character are U+FFFD.
+        """
+        found: list[str] = []
+        start = read = 0  # tokens from `start` to `read` are decoded with the next ones, for a space may depend on them
+        for end in range(1, len(ids) + 1):
+            text = self.decode(ids[start:end])
+            if text.endswith("\ufffd") and end - read < LONGEST_CHARACTER and end < len(ids):
+                found.append("")
+                continue
+            found.append(text[len(self.decode(ids[start:read])) :])
+            start, read = read, end
+        return found
 
     def id_of(self, name: str) -> int | None:
         """The id of a special token by its role, such as eos_token; None where the model has none."""

@@ -53,6 +53,8 @@ class Helper:
             "inspect": self.inspect,
             "rows": self.rows,
             "search": self.search,
+            "columns": self.columns,
+            "clean": self.clean,
             "open_chat": self.open_chat,
             "chat": self.chat,
             "close_chat": self.close_chat,
@@ -155,6 +157,21 @@ class Helper:
         self._fetch(recipe, request)
         text, start = request.take("text", str), request.take("start", int, 0)
         return search_rows(recipe, text, start, _counted(request), self.workspace)
+
+    def columns(self, request: Request) -> dict[str, Any]:
+        """`{recipe}` -> `{"columns": {name: its first value}}`, also where no format fits."""
+        from workbench.core.data.columns import list_columns
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        self._fetch(recipe, request)
+        return {"columns": list_columns(recipe, self.workspace)}
+
+    def clean(self, request: Request) -> dict[str, Any]:
+        """`{recipe, to}` -> `{"path", "rows", "source_rows", "bytes"}`: the rows that are left, saved to a file."""
+        from workbench.core.data.clean import save_clean
+
+        recipe, folder = self._ready(request)
+        return save_clean(recipe, folder, Path(request.take("to", str)), _counted(request), self.workspace)
 
     def open_chat(self, request: Request) -> dict[str, Any]:
         """`{run}` or `{model}` -> `{"sides", "shares_base", "seconds"}`: the last one opened stays in memory."""

@@ -1,238 +1,386 @@
-"""The data pane itself."""
+"""The data pane itself: the rows, and beside them or in their place the set-up, the findings or the lengths."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
+from textual.containers import Vertical
 from textual.reactive import reactive
+from textual.widget import Widget
 
 from workbench.app.actions import bindings_for
-from workbench.app.panes.data.rows import PAGE, Row, RowList, header
+from workbench.app.glyphs import glyphs
+from workbench.app.messages import RecipeEdited, Told
+from workbench.app.panes.data.browsing import VIEWS, Browsing
+from workbench.app.panes.data.columns import Columns
+from workbench.app.panes.data.findings import Findings
+from workbench.app.panes.data.lengths import Lengths
 from workbench.app.panes.data.set_up import SetUp
-from workbench.app.panes.data.summary import summary
 from workbench.app.panes.data.view_names import ViewNames
-from workbench.app.panes.data.views import ConversationView, RawView, RowView, TokensView
 from workbench.app.reading import DataState, data_key, sentence_of
-from workbench.app.recipe_desk import RecipeDesk
-from workbench.app.widgets.drawn import Drawn
-from workbench.app.words import visible
-from workbench.core.recipe import Recipe, recipe_to_mapping
+from workbench.app.words import base_name
+from workbench.core.memory.device import Device
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import DataSection, Recipe, recipe_to_mapping
+from workbench.core.words import count_text, size_text
 
-THREE = 96
+THREE = 92
 """Columns from which the three views stand side by side."""
 
-SET_UP = 56
-"""Columns of the set-up beside the rows."""
+SIDE = 58
+"""Columns of what stands beside the rows."""
 
-SET_UP_SHOWN = 150
-"""Columns of the pane from which the set-up stands beside the rows without being asked for."""
+SIDE_SHOWN = 150
+"""Columns of the pane from which it stands there without being asked for."""
 
-SET_UP_BESIDE = 112
-"""Columns from which an opened set-up stands beside the rows, not in their place."""
+SIDE_BESIDE = 116
+"""Columns from which it stands beside the rows when it is opened, not in their place."""
 
-REST = 0.05
-"""Seconds between a move of the cursor and the views that follow it."""
+SIDES = {"set_up": "Set-up", "findings": "Findings", "lengths": "Lengths"}
 
-VIEWS = {"raw": "In the file", "conversation": "Rendered", "tokens": "Tokens"}
+REMEMBERED = 100
+"""Changes that can be taken back."""
 
 
-class DataPane(Horizontal):
+class DataPane(Browsing):
     """The rows and how they are trained on."""
 
     BINDINGS = bindings_for("data")
     HELP = (
         "The data as it will be trained on. The lines at the top say how it is read; below are its rows, and the row "
-        "that is lit in three views. e opens the set-up: model, source, template, longest row."
+        "that is lit in three views. e opens the set-up, d what may be wrong with the rows, l their lengths and the "
+        "longest row; Escape leads back."
     )
-    DEFAULT_CSS = """
-    DataPane #seen { width: 1fr; height: 1fr; }
-    DataPane #summary { margin-bottom: 1; }
-    DataPane RowList { height: 2fr; }
-    DataPane #views { height: 2fr; }
-    DataPane ViewNames { display: none; }
-    DataPane.-one ViewNames { display: block; }
-    DataPane.-one RowView { display: none; border: none; border-top: $edge $edge-blurred; padding: 0; }
-    DataPane.-one RowView.-shown { display: block; }
-    DataPane.-one RowView:focus { border: none; border-top: $edge $border; }
-    DataPane SetUp { display: none; }
-    DataPane.-set-up SetUp { display: block; }
-    DataPane.-instead.-set-up #seen { display: none; }
-    DataPane.-instead SetUp { width: 1fr; }
-    DataPane.-low #summary { margin-bottom: 0; }
-    DataPane.-none #row-header, DataPane.-none ViewNames, DataPane.-none #views { display: none; }
+    DEFAULT_CSS = f"""
+    DataPane #seen {{ width: 1fr; height: 1fr; }}
+    DataPane #summary {{ margin-bottom: 1; }}
+    DataPane #row-header {{ height: 1; }}
+    DataPane #trail {{ height: 1; }}
+    DataPane RowList {{ height: 2fr; }}
+    DataPane #views {{ height: 2fr; }}
+    DataPane ViewNames {{ display: none; }}
+    DataPane.-one #seen > ViewNames {{ display: block; }}
+    DataPane.-one RowView {{ display: none; border: none; border-top: $edge $edge-blurred; padding: 0; }}
+    DataPane.-one RowView.-shown {{ display: block; }}
+    DataPane.-one RowView:focus {{ border: none; border-top: $edge $border; }}
+    DataPane.-one.-low RowView, DataPane.-one.-low RowView:focus {{ border: none; }}
+    DataPane.-one.-low RowView:focus {{ background: $boost; }}
+    DataPane #side {{ display: none; width: {SIDE}; height: 1fr; padding-right: 2; }}
+    DataPane #side > ViewNames {{ display: block; margin-bottom: 1; }}
+    DataPane.-low #side > ViewNames {{ margin-bottom: 0; }}
+    DataPane.-side #side {{ display: block; }}
+    DataPane.-instead.-side #seen {{ display: none; }}
+    DataPane.-instead #side {{ width: 1fr; padding-right: 0; }}
+    DataPane.-low #summary {{ margin-bottom: 0; }}
+    DataPane.-none #row-header, DataPane.-none #views, DataPane.-none #trail,
+    DataPane.-none #seen > ViewNames, DataPane.-none.-one #seen > ViewNames {{ display: none; }}
     """
 
-    recipe: reactive[Recipe] = reactive(Recipe, init=False, repaint=False)
-    data_state: reactive[DataState] = reactive(DataState(), init=False, repaint=False)
-    chosen_view: reactive[str] = reactive("tokens", init=False, repaint=False)
-    """Which view is shown where there is room for one."""
+    skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
+    device: reactive[Device | None] = reactive(None, init=False, repaint=False)
+    shown_side: reactive[str] = reactive("set_up", init=False, repaint=False)
+    """What stands beside the rows, or stood there last."""
 
     def __init__(self) -> None:
         super().__init__()
         self._opened: bool | None = None
-        """Whether the person opened or closed the set-up; None where the width decides."""
-        self.set_up: SetUp | None = None
-        """The form, once it has been shown."""
-        self._lit: Row | None = None
-        """A row that waits to be shown in the views."""
-        self.rows = RowList()
-        self.summary = Drawn(id="summary")
-        self.view_names = ViewNames(VIEWS)
-        self.raw, self.conversation, self.tokens = RawView(), ConversationView(), TokensView()
-        self.views: tuple[RowView, ...] = (self.raw, self.conversation, self.tokens)
+        """Whether the person opened or closed the side; None where the width decides."""
+        self.sides: dict[str, Widget] = {}
+        """The set-up, the findings and the lengths, as far as they have been shown."""
+        self.side_names = ViewNames(SIDES)
+        self.side = Vertical(id="side")
+        self._past: list[DataSection] = []
+        """The data of the recipe before each change, for undoing them."""
+        self._undoing = False
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="seen"):
-            yield self.summary
-            yield Drawn(lambda width: Content.styled(header(width - 1), "$quiet"), id="row-header")
-            yield self.rows
-            yield self.view_names
-            with Horizontal(id="views"):
-                yield from self.views
+        with self.side:
+            yield self.side_names
+        yield from super().compose()
 
     def on_mount(self) -> None:
         self.watch_chosen_view()
-        self._show_data(None)
+        self.fetch_first()
+        self.show_data(DataState(), self.data_state)
 
     @property
-    def _in_set_up(self) -> bool:
-        """Whether the focus is in the form."""
+    def set_up(self) -> SetUp | None:
+        """The form, once it has been shown."""
+        found = self.sides.get("set_up")
+        return found if isinstance(found, SetUp) else None
+
+    @property
+    def findings(self) -> Findings | None:
+        """The findings, once they have been shown."""
+        found = self.sides.get("findings")
+        return found if isinstance(found, Findings) else None
+
+    @property
+    def _in_side(self) -> bool:
+        """Whether the focus is in what stands beside the rows."""
         focused = self.app.focused
-        return focused is not None and self.set_up is not None and self.set_up in focused.ancestors
+        return focused is not None and self.side in focused.ancestors
 
     def focus_first(self) -> None:
-        if self.set_up is not None and self.has_class("-set-up", "-instead"):
-            self.set_up.focus_first()
+        if self.has_class("-side", "-instead"):
+            self._focus_side()
         else:
             self.rows.focus()
 
+    @property
+    def summary_lines(self) -> int:
+        """Fewer where the findings stand beside the rows."""
+        shown = self.findings is not None and self.findings.display and self.has_class("-side")
+        return 3 if shown else super().summary_lines
+
     # what comes down
 
-    def watch_recipe(self) -> None:
-        if self.set_up is not None:
-            self.set_up.show(self.recipe)
+    def watch_recipe(self, before: Recipe, now: Recipe) -> None:
+        if before.data != now.data:
+            self._remember(before.data, now.data)
+        if data_key(before) != data_key(now):
+            self.read_anew(before, now)
+        self._show_sides()
 
-    def watch_data_state(self, before: DataState, now: DataState) -> None:  # noqa: ARG002
-        self._show_data(before.report)
+    def watch_data_state(self, before: DataState, now: DataState) -> None:
+        self.show_data(before, now)
+        self._show_sides()
 
-    def _show_data(self, before: Mapping[str, Any] | None) -> None:
-        state = self.data_state
-        if state.report is not None and state.report is not before:
-            self.rows.clear(int(state.report["rows"]))
-        elif state.report is None and not state.busy:
-            self.rows.clear(0)
-        self.set_class(not self.rows.total, "-none")
-        self._show_summary()
+    def watch_skeleton(self) -> None:
+        self._show_sides()
 
-    def _show_summary(self) -> None:
-        state, lines = self.data_state, 7 if self.size.height >= 28 else 4
-        self.summary.show(lambda width: summary(state, lines, width))
+    def watch_device(self) -> None:
+        self._show_sides()
+
+    def _show_sides(self) -> None:
+        """Bring what stands beside the rows up to date; what is hidden is brought up to date when it is shown."""
+        panel = self.sides.get(self.shown_side)
+        if panel is None or not self.has_class("-side"):
+            return
+        if isinstance(panel, SetUp):
+            panel.show(self.recipe)
+            panel.show_report(self.data_state.report)
+        elif isinstance(panel, Findings):
+            panel.show(self.data_state, self.recipe.data, bool(self._past))
+        elif isinstance(panel, Lengths):
+            panel.show(self.recipe, self.data_state, self.skeleton, self.device)
 
     async def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
         await self._arrange()
-        self._show_summary()
+        self._show_all()
 
     async def _arrange(self) -> None:
         """What is shown side by side at this width."""
         width = self.size.width
-        opened = width >= SET_UP_SHOWN if self._opened is None else self._opened
-        beside = width >= SET_UP_BESIDE
-        if opened and self.set_up is None:
-            self.set_up = SetUp(self.recipe)
-            await self.mount(self.set_up, before=0)
-        self.set_class(opened, "-set-up")
+        opened = width >= SIDE_SHOWN if self._opened is None else self._opened
+        beside = width >= SIDE_BESIDE
+        if opened and self.shown_side not in self.sides:
+            await self._build(self.shown_side)
+        self.set_class(opened, "-side")
         self.set_class(not beside, "-instead")
-        one = width - (SET_UP if opened and beside else 0) < THREE
+        one = width - (SIDE if opened and beside else 0) < THREE
         self.set_class(one, "-one")
         for view, title in zip(self.views, VIEWS.values(), strict=True):
             view.border_title = "" if one else title
+        for name, panel in self.sides.items():
+            panel.display = opened and name == self.shown_side
+        self.side_names.active = self.shown_side
+        self._show_sides()
+        self._show_summary()
 
-    # pages and rows
+    async def _build(self, name: str) -> None:
+        panel: Widget = {"set_up": lambda: SetUp(self.recipe), "findings": Findings}.get(
+            name, lambda: Lengths(self.recipe)
+        )()
+        self.sides[name] = panel
+        await self.side.mount(panel)
 
-    def on_row_list_page_wanted(self, event: RowList.PageWanted) -> None:
-        event.stop()
-        self.run_worker(self._fetch(event.start), group=f"rows-{event.start}", exclusive=True)
+    # the side
 
-    async def _fetch(self, start: int) -> None:
-        assert isinstance(self.app, RecipeDesk)
-        helper, recipe = self.app.helper, self.recipe
-        page, wrong = await sentence_of(
-            lambda: helper.request("rows", recipe=recipe_to_mapping(recipe), start=start, count=PAGE)
-        )
-        if data_key(recipe) != data_key(self.recipe):
+    async def action_side(self, name: str) -> None:
+        """Go into the set-up, the findings or the lengths, opened where they are not; from inside, back to the rows."""
+        if self._in_side and self.shown_side == name:
+            await self._close_side()
             return
-        if wrong:
-            self.summary.show(Content.styled(visible(wrong), "$text-error"))
-            return
-        self.rows.put(start, page["rows"])
-
-    def on_row_list_lit(self, event: RowList.Lit) -> None:
-        """The views follow the cursor once it rests, so that a key held down moves it at full speed."""
-        event.stop()
-        if self._lit is None:
-            self.set_timer(REST, self._show_row)
-        self._lit = event.row
-
-    def _show_row(self) -> None:
-        row, self._lit = self._lit, None
-        if row is not None:
-            self.raw.show(row)
-            self.conversation.show(row)
-            self.tokens.show(row, self.recipe.data.over_length == "cut_left")
-
-    # what the person does
-
-    def watch_chosen_view(self) -> None:
-        for name, view in zip(VIEWS, self.views, strict=True):
-            view.set_class(name == self.chosen_view, "-shown")
-        self.view_names.active = self.chosen_view
-
-    def on_view_names_chosen(self, event: ViewNames.Chosen) -> None:
-        event.stop()
-        self.chosen_view = event.name
-
-    def action_next_view(self) -> None:
-        """The next view: shown where there is room for one, given the focus where all three are shown."""
-        names = list(VIEWS)
-        if self.has_class("-one"):
-            self.chosen_view = names[(names.index(self.chosen_view) + 1) % len(names)]
-        else:
-            at = next((place for place, view in enumerate(self.views) if view.has_focus), -1)
-            self.views[(at + 1) % len(self.views)].focus()
-
-    def action_ids(self) -> None:
-        self.tokens.ids = not self.tokens.ids
-        if self.has_class("-one"):
-            self.chosen_view = "tokens"
-
-    async def action_set_up(self) -> None:
-        """Go into the set-up, opened where it is not; from inside it, back to the rows."""
-        if self._in_set_up:
-            await self._close_set_up()
-            return
-        if not self.has_class("-set-up"):
+        self.shown_side = name
+        if not self.has_class("-side"):
             self._opened = True
-            await self._arrange()
-        if self.set_up is not None:
-            self.set_up.focus_first()
+        await self._arrange()
+        self._focus_side()
 
-    async def _close_set_up(self) -> None:
+    def _focus_side(self) -> None:
+        panel = self.sides.get(self.shown_side)
+        if isinstance(panel, (SetUp, Findings, Lengths)):
+            panel.focus_first()
+
+    async def _close_side(self) -> None:
         self._opened = None
         await self._arrange()
         self.rows.focus()
 
+    async def on_view_names_chosen(self, event: ViewNames.Chosen) -> None:
+        event.stop()
+        if event.name in SIDES:
+            self.shown_side = event.name
+            await self._arrange()
+            self._focus_side()
+        else:
+            self.chosen_view = event.name
+
     async def key_escape(self, event: events.Key) -> None:
-        """Escape leads out of the set-up; elsewhere it goes on to the app."""
-        if self._in_set_up:
+        """Escape stops what goes on, leads out of the side, and ends a walk; elsewhere it goes on to the app."""
+        if self.stop_asking():
             event.stop()
-            await self._close_set_up()
+        elif self._in_side:
+            event.stop()
+            await self._close_side()
+        elif self.trail is not None:
+            event.stop()
+            self.end_trail()
+        elif self.data_state.busy:
+            event.stop()
+            self.desk.stop_reading()
+
+    # findings and what is done about them
+
+    async def on_findings_rows_wanted(self, event: Findings.RowsWanted) -> None:
+        """Show the first of an entry's rows, then the next one each time."""
+        event.stop()
+        if self.has_class("-instead"):
+            await self._close_side()
+        if self.trail == event.trail:
+            self.action_next_on_trail(1)
+        else:
+            self.follow(event.trail, 0)
+
+    def on_findings_remedy_wanted(self, event: Findings.RemedyWanted) -> None:
+        event.stop()
+        self._change(event.entry.settings, event.entry.label)
+
+    def on_findings_undo_wanted(self, event: Findings.UndoWanted) -> None:
+        event.stop()
+        self.action_undo()
+
+    async def action_fix(self) -> None:
+        """Do what the lit finding proposes; where the findings are not shown, show them first."""
+        findings = self.findings
+        if findings is None or not findings.display or not self.has_class("-side"):
+            await self.action_side("findings")
+        elif findings.lit is not None and findings.lit.label:
+            self._change(findings.lit.settings, findings.lit.label)
+        else:
+            self.post_message(Told("This finding has no remedy in the recipe." if findings.lit else "No finding."))
+
+    def action_leave_out(self) -> None:
+        """Leave the lit row out, or take it again where its number is left out."""
+        if not self.rows.total:
+            return
+        number = self.rows.cursor + 1
+        out = list(self.recipe.data.leave_out)
+        if number in out:
+            out.remove(number)
+            self._change({"data.leave_out": out}, f"Row {count_text(number)} is taken again")
+        else:
+            self._change({"data.leave_out": [*out, number]}, f"Row {count_text(number)} is left out")
+
+    def _change(self, settings: Mapping[str, Any], words: str) -> None:
+        self.post_message(RecipeEdited(dict(settings)))
+        self.post_message(Told(f"{words.rstrip('.')}. u takes that back."))
+
+    # undoing
+
+    def _remember(self, before: DataSection, now: DataSection) -> None:
+        """Keep the data as it was; a slider's way from one place to another is one change."""
+        if self._undoing:
+            self._undoing = False
+            return
+        changed = _differences(before, now)
+        if self._past and changed.keys() == {"max_length"} == _differences(self._past[-1], before).keys():
+            return
+        self._past = [*self._past[1 - REMEMBERED :], before]
+
+    def action_undo(self) -> None:
+        if not self._past:
+            self.post_message(Told("There is no change to the data to take back."))
+            return
+        before = self._past.pop()
+        settings = {f"data.{name}": value for name, value in _differences(self.recipe.data, before).items()}
+        if settings:
+            self._undoing = True
+            self.post_message(RecipeEdited(settings))
+            names = ", ".join(name.partition(".")[2].replace("_", " ") for name in settings)
+            self.post_message(Told(f"Taken back: {names}."))
+
+    # columns
+
+    def action_columns(self) -> None:
+        self.run_worker(self._ask_columns(), group="columns", exclusive=True)
+
+    async def _ask_columns(self) -> None:
+        recipe = self.recipe
+        found, wrong = await sentence_of(lambda: self.desk.helper.request("columns", recipe=recipe_to_mapping(recipe)))
+        if wrong:
+            self.post_message(Told(wrong, "error"))
+            return
+        report = self.data_state.report
+        why = "No format fits these columns by itself; say which is which."
+        mapping: Mapping[str, str] = recipe.data.mapping
+        if report is not None:
+            why = f"Read as {report['format']}: {report['format_reason']}."
+            mapping = mapping or report["mapping"]
+
+        def chosen(mapping: dict[str, str] | None) -> None:
+            if mapping is not None:
+                self.post_message(RecipeEdited({"data.mapping": mapping, "data.format": "auto"}))
+
+        self.app.push_screen(Columns(found["columns"], mapping, why), chosen)
+
+    # saving
+
+    def action_save_copy(self) -> None:
+        if self.data_state.report is None:
+            self.post_message(Told("The data has not been read yet, so there is nothing to save."))
+            return
+        name = base_name(self.recipe.data.source).partition(".")[0] or "data"
+        self.ask_line.ask("save", "Save the rows that are left to (.jsonl or .parquet):", f"{name}.clean.jsonl")
+
+    def take_answer(self, about: str, text: str) -> None:
+        if about == "save":
+            self.run_worker(self._save(str(Path(text).expanduser().absolute())), group="asking", exclusive=True)
+        else:
+            super().take_answer(about, text)
+
+    async def _save(self, to: str) -> None:
+        stops = f"{glyphs().dot} Esc stops"
+
+        def tell(event: Mapping[str, Any]) -> None:
+            self.note(f"Saving, {event.get('text') or ''} read {stops}")
+
+        self.note(f"Saving {stops}")
+        try:
+            saved, wrong = await sentence_of(
+                lambda: self.desk.helper.request("clean", tell, recipe=recipe_to_mapping(self.recipe), to=to)
+            )
+        finally:
+            self.note("")
+        if wrong:
+            self.post_message(Told(wrong, "error"))
+        else:
+            of = f"{count_text(saved['rows'])} of {count_text(saved['source_rows'])} rows"
+            self.post_message(Told(f"{of} are in {saved['path']}, {size_text(saved['bytes'])}."))
 
     def action_reload(self) -> None:
-        assert isinstance(self.app, RecipeDesk)
-        self.app.read_again()
+        self.fetch_first()
+        self.desk.read_again()
+
+
+def _differences(before: DataSection, now: DataSection) -> dict[str, Any]:
+    """The values of `now` that are others than those of `before`."""
+    old, new = asdict(before), asdict(now)
+    return {name: new[name] for name in new if new[name] != old[name]}

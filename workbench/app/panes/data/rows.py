@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,7 +19,7 @@ from textual.strip import Strip
 
 from workbench.app.glyphs import glyphs
 from workbench.app.words import clipped, visible
-from workbench.core.words import cells, count_text
+from workbench.core.words import count_text
 
 PAGE = 50
 """Rows fetched at once."""
@@ -35,17 +36,23 @@ Row = Mapping[str, Any]
 class RowList(ScrollView, can_focus=True):
     """One line a row. Up, Down, PgUp, PgDn, Home, End and the mouse move through it."""
 
-    HELP = "The rows of the data. The one that is lit is shown below as it is in the file, as rendered, and as tokens."
+    HELP = (
+        "The rows of the data. The one that is lit is shown below as it is in the file, as rendered, and as tokens. A "
+        "mark behind a row's number says that there is a finding about it; n goes from one to the next."
+    )
     ALLOW_SELECT = False
     DEFAULT_CSS = """
     RowList { height: 1fr; background: transparent; overflow-x: hidden; }
     RowList .row-list--cursor { background: $primary 25%; color: $foreground; text-style: bold; }
     RowList .row-list--plain { color: $foreground; }
     RowList .row-list--quiet { color: $quiet; }
-    RowList .row-list--wrong { color: $text-error; }
+    RowList .row-list--wrong, RowList .row-list--error { color: $text-error; }
+    RowList .row-list--warning { color: $text-warning; text-style: bold; }
+    RowList .row-list--info { color: $accent; text-style: bold; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "row-list--cursor", "row-list--plain", "row-list--quiet", "row-list--wrong",
+        "row-list--error", "row-list--warning", "row-list--info",
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "Up", show=False),
@@ -57,7 +64,7 @@ class RowList(ScrollView, can_focus=True):
     ]
 
     total: reactive[int] = reactive(0)
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class PageWanted(Message):
         """Rows are to be shown that are not there yet."""
@@ -67,16 +74,16 @@ class RowList(ScrollView, can_focus=True):
             self.start = start
 
     class Lit(Message):
-        """The cursor is on a row whose content is known."""
-
-        def __init__(self, row: Row) -> None:
-            super().__init__()
-            self.row = row
+        """The cursor is on another row, or the content of its row has come."""
 
     def __init__(self) -> None:
         super().__init__(id="rows")
         self._pages: OrderedDict[int, Sequence[Row]] = OrderedDict()
         self._asked: set[int] = set()
+        self._old: set[int] = set()
+        """Pages that are shown until they have been fetched anew."""
+        self.marks: Mapping[int, str] = {}
+        """Severities of the findings about single rows."""
 
     # content
 
@@ -84,19 +91,44 @@ class RowList(ScrollView, can_focus=True):
         """Forget every row; there are `total` now."""
         self._pages.clear()
         self._asked.clear()
-        self.total = total
-        self.cursor = min(self.cursor, max(0, total - 1))
+        self._old.clear()
+        self.set_total(total)
         self.refresh()
 
+    def set_total(self, total: int) -> None:
+        """There are so many rows."""
+        self.total = total
+        self.cursor = min(self.cursor, max(0, total - 1))
+
+    def renew(self) -> None:
+        """Fetch again what is shown; the rows stay on the screen until they are there."""
+        self._asked.clear()
+        self._old = set(self._pages)
+        first = self.scroll_offset.y
+        for number in (self.cursor, *range(first, first + self.size.height + 1, PAGE), first + self.size.height):
+            self.row_at(number)
+
     def put(self, start: int, rows: Sequence[Row]) -> None:
-        """Take in a page."""
+        """Take in a page; one that is not full is the last."""
         self._asked.discard(start)
+        self._old.discard(start)
+        same = self._pages.get(start) == rows
         self._pages[start] = rows
         while len(self._pages) > KEPT:
             self._pages.popitem(last=False)
+        if len(rows) < PAGE and start + len(rows) < self.total:
+            self.set_total(start + len(rows))
+        if same:
+            return
         self.refresh()
         if start <= self.cursor < start + PAGE:
             self._tell_lit()
+
+    def mark(self, marks: Mapping[int, str]) -> None:
+        """Mark rows by their findings."""
+        if marks != self.marks:
+            self.marks = marks
+            self.refresh()
 
     def row_at(self, number: int) -> Row | None:
         """The row, where its page is there; else its page is asked for."""
@@ -104,14 +136,17 @@ class RowList(ScrollView, can_focus=True):
             return None
         start = number // PAGE * PAGE
         page = self._pages.get(start)
+        if (page is None or start in self._old) and start not in self._asked:
+            self._asked.add(start)
+            self.post_message(self.PageWanted(start))
         if page is None:
-            if start not in self._asked:
-                self._asked.add(start)
-                self.post_message(self.PageWanted(start))
             return None
         self._pages.move_to_end(start)
         place = number - start
         return page[place] if place < len(page) else None
+
+    def on_resize(self) -> None:
+        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
 
     def watch_total(self) -> None:
         self.virtual_size = Size(0, self.total)
@@ -126,9 +161,7 @@ class RowList(ScrollView, can_focus=True):
         self._tell_lit()
 
     def _tell_lit(self) -> None:
-        row = self.row_at(self.cursor)
-        if row is not None:
-            self.post_message(self.Lit(row))
+        self.post_message(self.Lit())
 
     # drawing
 
@@ -142,7 +175,11 @@ class RowList(ScrollView, can_focus=True):
         style = self.get_component_rich_style("row-list--cursor" if lit else "row-list--plain")
         quiet = style if lit else self.get_component_rich_style("row-list--quiet")
         wrong = style if lit else self.get_component_rich_style("row-list--wrong")
-        return _line(number, row, lit, width, (style, quiet, wrong))
+        head = f"{glyphs().pointer if lit else ' '}{number + 1:>{number_room(self.total)}} "
+        found = self.marks.get(number, "")
+        mark = {"error": glyphs().cross, "warning": glyphs().warning, "info": glyphs().dot}.get(found, " ")
+        mark_style = style if lit else self.get_component_rich_style(f"row-list--{found or 'quiet'}")
+        return _line((Segment(head, quiet), Segment(f"{mark} ", mark_style)), row, width, (style, quiet, wrong))
 
     # what the person does
 
@@ -161,25 +198,30 @@ class RowList(ScrollView, can_focus=True):
             self.cursor = offset.y + self.scroll_offset.y
 
 
-def _line(number: int, row: Row | None, lit: bool, width: int, styles: tuple[Style, Style, Style]) -> Strip:
-    """One line: pointer, number, what is asked and answered, tokens and trained tokens."""
+def _line(head: tuple[Segment, ...], row: Row | None, width: int, styles: tuple[Style, Style, Style]) -> Strip:
+    """One line: pointer, number and mark, what is asked and answered, tokens and trained tokens."""
     plain, quiet, wrong = styles
     marks = glyphs()
-    head = f"{marks.pointer if lit else ' '}{number + 1:>6} "
     tail, tail_style = "", quiet
     text = marks.ellipsis
     if row is not None:
         text = row_text(row)
-        if row["problem"]:
+        if row["problem"] and row["ids"]:  # why is said below the list
+            tail, tail_style = f" {count_text(len(row['ids'])):>5} left out", wrong
+        elif row["problem"]:
             tail, tail_style = f" {marks.warning} {row['problem']}", wrong
         else:
             tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"
     tail = clipped(visible(tail), max(14, width // 2))
-    room = max(0, width - len(head) - cells(tail))
+    room = max(0, width - sum(segment.cell_length for segment in head) - cell_len(tail))
     text = clipped(text, room)
-    return Strip(
-        [Segment(head, quiet), Segment(text + " " * (room - cells(text)), plain), Segment(tail, tail_style)]
-    ).adjust_cell_length(width, plain)
+    shown = Segment(text + " " * (room - cell_len(text)), plain)
+    return Strip([*head, shown, Segment(tail, tail_style)]).adjust_cell_length(width, plain)
+
+
+def number_room(total: int) -> int:
+    """Cells for the number of a row."""
+    return max(5, len(str(total)))
 
 
 def row_text(row: Row) -> str:
@@ -193,9 +235,9 @@ def row_text(row: Row) -> str:
     return visible(asked[:LONGEST].strip()) + arrow + visible(answered[:LONGEST].strip())
 
 
-def header(width: int) -> str:
+def header(width: int, total: int) -> str:
     """The line above the list."""
     return (
-        f"{'row':>7} what is asked {glyphs().arrow} answered".ljust(max(0, width - 15))
+        f"{'row':>{number_room(total) + 1}}   what is asked {glyphs().arrow} answered".ljust(max(0, width - 15))
         + f"{'tokens':>7} {'trained':>7}"
     )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 
+from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited
 from workbench.app.sources import source_settings
 from workbench.app.widgets.drawn import Drawn
-from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft
+from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft, TextField
 from workbench.app.widgets.knob_form import KnobForm
 from workbench.app.widgets.meaning import Meaning
+from workbench.app.words import visible
+from workbench.core.data.built_in import BUILT_IN
 from workbench.core.data.hub import check_source
 from workbench.core.data.sources import sample_names
 from workbench.core.errors import UserError
@@ -23,7 +29,12 @@ from workbench.core.recipe import DataSection, ModelSection, Recipe
 OWN = "own data"
 """What the choice of samples shows where the source is none of them."""
 
-TEMPLATES = ("auto", "own", "chatml", "alpaca", "plain")
+TEMPLATES = ("auto", "own", *BUILT_IN)
+
+HELD_OUT_BY = ("random", "clusters")
+
+ABOUT_TEMPLATE = ("foreign_template", "no_template", "dropped_turn", "no_end_token", "bos_twice")
+"""Findings that another template may mend."""
 
 KNOBS: dict[str, Knob] = {
     "model.path": knobs_of(ModelSection)["path"],
@@ -36,7 +47,8 @@ class SetUp(Vertical):
 
     HELP = "Which model and which data, and how a row becomes tokens. A path counts when you press Enter."
     DEFAULT_CSS = """
-    SetUp { width: 56; height: 1fr; padding-right: 2; }
+    SetUp { height: 1fr; }
+    SetUp #read-as { margin-bottom: 1; }
     SetUp #set-up-fields { height: 1fr; }
     SetUp .sample { height: 1; }
     SetUp .sample Drawn { width: 24; }
@@ -51,12 +63,18 @@ class SetUp(Vertical):
             "data.source", KNOBS["data.source"], names, lambda value: value if value in names else OWN
         )
         self.meaning = Meaning()
-        suggestions = {"data.source": names, "data.template": TEMPLATES, "model.path": ("tiny",)}
+        self.read_as = Drawn(id="read-as")
+        suggestions = {
+            "data.source": names,
+            "data.template": TEMPLATES,
+            "data.held_out_by": HELD_OUT_BY,
+            "model.path": ("tiny",),
+        }
         self.form = KnobForm(KNOBS, recipe, self._check, suggestions, companions=_companions)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="set-up-fields", can_focus=False):
-            yield Drawn(lambda _: Content("Set-up"), classes="heading")
+            yield self.read_as
             with Horizontal(classes="sample"):
                 yield Drawn(lambda _: Content("bundled sample"))
                 yield self.sample
@@ -74,6 +92,14 @@ class SetUp(Vertical):
         self.recipe = recipe
         self.sample.show(recipe.data.source)
         self.form.show(recipe)
+
+    def show_report(self, report: Mapping[str, Any] | None) -> None:
+        """Show how the data was read, and offer its columns."""
+        columns = tuple(map(str, report["columns"])) if report is not None else ()
+        by = self.form.rows["data.held_out_by"].field
+        if isinstance(by, TextField):
+            by.suggest((*HELD_OUT_BY, *columns))
+        self.read_as.show(_read_as(report) if report is not None else "")
 
     def focus_first(self) -> None:
         self.sample.focus()
@@ -101,6 +127,21 @@ class SetUp(Vertical):
         except OSError as error:
             return f"This path cannot be looked at ({error.strerror or error})."
         return None
+
+
+def _read_as(report: Mapping[str, Any]) -> Content:
+    """The format with its reason, the columns by role, and what may be wrong with the template."""
+    pieces: list[tuple[str, str] | str] = [
+        ("Read as ", "$quiet"), (str(report["format"]), "bold"), f": {visible(str(report['format_reason']))}.",
+    ]  # fmt: skip
+    roles = ", ".join(f"{role} = {column}" for role, column in report["mapping"].items())
+    if roles:
+        pieces += ["\n", visible(roles), (f" {glyphs().dot} m changes them", "$quiet")]
+    pieces += ["\n", ("Template ", "$quiet"), (visible(str(report["template"])), "bold"), "."]
+    for finding in report["findings"]:
+        if finding["kind"] in ABOUT_TEMPLATE:
+            pieces += ["\n", (f"{glyphs().warning} ", "$text-warning"), visible(str(finding["sentence"]))]
+    return Content.assemble(*pieces)
 
 
 def _companions(recipe: Recipe, event: FieldEdited) -> dict[str, object]:

@@ -9,23 +9,38 @@ from textual.content import Content
 
 from workbench.app.glyphs import glyphs
 from workbench.app.reading import DataState
+from workbench.app.widgets.bars import bar
 from workbench.app.words import base_name, visible
 from workbench.core.words import count_text, share_text, sparkline
 
 Pieces = list[tuple[str, str] | str]
 
+WAYS_OUT = {
+    "m": "says which column is the prompt and which the answer",
+    "e": "opens the set-up: source, format, template, what bad rows do",
+    "w": "chooses another model or other data",
+    "r": "reads the data again",
+}
+"""What can be done about data that cannot be used."""
+
 
 def summary(state: DataState, lines: int, width: int) -> Content:
     """The summary in about so many lines: each takes one, and findings what is left."""
     if state.problem:
-        again = ("\nr reads it again, e opens the set-up, w chooses another model or other data.", "$quiet")
-        return Content.assemble(_wrong(state.problem), again)
+        ways = [
+            Content.assemble((f"  {key}", "bold $accent"), (f"  {words}", "$quiet")) for key, words in WAYS_OUT.items()
+        ]
+        return Content("\n").join([_wrong(state.problem), Content(""), *ways])
     if state.report is None:
-        return Content.styled(visible(state.busy) or "Waiting for the model", "$quiet")
+        if state.stopped:
+            return Content.styled("Reading was stopped, so there are no figures. r reads the data.", "$text-warning")
+        return going_on(state, width) if state.busy else Content.styled("Waiting for the model", "$quiet")
     report = state.report
     found = [_fit(groups, width) for groups in (_source(report, state), _rows(report), _lengths(report))]
     findings = list(report["findings"])
-    room = max(1, lines - len(found))
+    room = lines - len(found)
+    if room < 1:
+        return Content("\n").join(found)
     shown = findings if len(findings) <= room else findings[: room - 1]
     found += [_finding(finding) for finding in shown]
     if len(shown) < len(findings):
@@ -34,13 +49,27 @@ def summary(state: DataState, lines: int, width: int) -> Content:
     return Content("\n").join(found)
 
 
+def going_on(state: DataState, width: int) -> Content:
+    """What is being read, as a bar where it is known how much there is."""
+    words, end = visible(state.busy), f" {glyphs().dot} Esc stops"
+    if state.share is None:
+        return Content.assemble((words, "$accent"), (end, "$quiet"))
+    room = max(4, min(32, width - len(words) - len(end) - 2))
+    filled = bar(state.share, room)
+    rest = glyphs().rule * (room - len(filled))
+    return Content.assemble((filled, "$primary"), (f"{rest}  ", "$quiet"), (words, "$accent"), (end, "$quiet"))
+
+
 def _fit(groups: list[Pieces], width: int) -> Content:
     """Groups of words with dots between, in one line: those at the end go where there is no room."""
     shown = [Content.assemble(*group) for group in groups if group]
     dot = Content.styled(f" {glyphs().dot} ", "$quiet")
     while len(shown) > 1 and sum(item.cell_length for item in shown) + 3 * (len(shown) - 1) > width:
         shown.pop()
-    return dot.join(shown)
+    line = dot.join(shown)
+    if line.cell_length <= width or width < 2:
+        return line
+    return Content.assemble(line.truncate(width - 1, ellipsis=False), (glyphs().ellipsis, "$quiet"))
 
 
 def _wrong(sentence: str) -> Content:
@@ -51,7 +80,9 @@ def _source(report: Mapping[str, Any], state: DataState) -> list[Pieces]:
     source = visible(base_name(str(report["source"])))
     groups: list[Pieces] = [[(source, "bold"), f"  {report['format']}: {visible(str(report['format_reason']))}"]]
     if state.busy:
-        groups.insert(0, [(visible(state.busy), "$accent")])
+        groups.insert(0, [(f"{visible(state.busy)} {glyphs().dot} Esc stops", "$accent")])
+    elif state.stopped:
+        groups.insert(0, [("Reading was stopped; these figures are older. r reads the data", "$text-warning")])
     groups.append([(f"template {visible(str(report['template']))}", "$quiet")])
     roles = ", ".join(f"{role} = {column}" for role, column in report["mapping"].items())
     if roles and str(report["format"]) not in ("messages", "sharegpt", "oasst"):

@@ -22,12 +22,23 @@ LONGEST = 20_000
 SPECIAL = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?[a-z_]{1,12}>|\[/?[A-Z_]{2,12}\]")
 """What looks like a special token in a rendered conversation; it is only set apart, never obeyed."""
 
+JOINING = "\u200c\u200d\ufe0e\ufe0f"
+"""Letters without a width of their own that change their neighbours."""
+
 Pieces = list[Content | tuple[str, str] | str]
 Row = Mapping[str, Any]
 
 TRAINED = "bold underline $text-success"
 CONTEXT = "$foreground"
 CUT = "strike $text-error"
+
+
+class Filling(Drawn):
+    """As high as the view around it at least, so that texts that fit are exchanged without a new layout."""
+
+    def _height_of(self, content: Content, width: int) -> int:
+        around = self.parent.scrollable_content_region.height if isinstance(self.parent, VerticalScroll) else 0
+        return max(around, super()._height_of(content, width))
 
 
 class RowView(VerticalScroll, can_focus=True):
@@ -40,15 +51,24 @@ class RowView(VerticalScroll, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self.drawn = Drawn()
+        self.drawn = Filling()
 
     def compose(self) -> ComposeResult:
         yield self.drawn
 
+    def show(self, row: Row, cut_left: bool) -> None:
+        """Show a row; `cut_left` says that what is too long is cut off at its beginning."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Show nothing: the row under the cursor is not there yet."""
+        self.draw(Content(""))
+
     def draw(self, content: Content) -> None:
         """Show this text, from its beginning."""
         self.drawn.show(content)
-        self.scroll_home(animate=False)
+        if self.scroll_offset.y:
+            self.scroll_home(animate=False)
 
 
 class RawView(RowView):
@@ -56,7 +76,7 @@ class RawView(RowView):
 
     HELP = "The row as it is in the file: every column with its value. Control characters are written out."
 
-    def show(self, row: Row) -> None:
+    def show(self, row: Row, cut_left: bool) -> None:  # noqa: ARG002
         pieces: Pieces = []
         room = LONGEST
         for name, value in row["raw"].items():
@@ -74,7 +94,7 @@ class ConversationView(RowView):
 
     HELP = "The row as the model reads it: rendered through the chat template. Special tokens are set apart by colour."
 
-    def show(self, row: Row) -> None:
+    def show(self, row: Row, cut_left: bool) -> None:  # noqa: ARG002
         if row["problem"] and not row["rendered"]:
             self.draw(_problem(row))
             return
@@ -96,7 +116,8 @@ class TokensView(RowView):
 
     HELP = (
         "The row's tokens. Bold and underlined ones are trained on, plain ones are context that the model reads and is "
-        "not graded on, and struck ones are cut off by data.max_length. i shows the ids."
+        "not graded on, and struck ones are cut off by data.max_length. i shows the ids; a character that is made of "
+        "several tokens stands there once, with all of theirs."
     )
     ids: reactive[bool] = reactive(False, init=False)
 
@@ -109,6 +130,10 @@ class TokensView(RowView):
         self._row, self._cut_left = row, cut_left
         self._draw()
 
+    def clear(self) -> None:
+        self._row = None
+        super().clear()
+
     def watch_ids(self) -> None:
         self._draw()
 
@@ -117,20 +142,28 @@ class TokensView(RowView):
         if row is None:
             return
         kinds = token_kinds(row, self._cut_left)
-        tokens: Pieces = [_legend(kinds), "\n\n"]
+        tokens: Pieces = [_legend(kinds), "\n" if self.size.height < 8 else "\n\n"]
         if row["problem"]:
             tokens.append((f"{glyphs().warning} Left out: {visible(row['problem'])}.\n\n", "$text-error"))
         limit = LONGEST // 4
-        for place, (text, kind) in enumerate(zip(row["tokens"][:limit], kinds, strict=False)):
-            tokens += self._token(text, row["ids"][place], kind, place)
+        place, waiting = 0, []
+        for text, number, kind in zip(row["tokens"][:limit], row["ids"], kinds, strict=False):
+            waiting.append(number)
+            if text:  # a token without one is a part of the next one's character
+                tokens += self._token(text, waiting, kind, place)
+                place, waiting = place + 1, []
+        if waiting and self.ids:
+            tokens += self._token("", waiting, kinds[-1], place)
         if len(kinds) > limit:
             tokens.append((f"\n{count_text(len(kinds) - limit)} more tokens", "$quiet"))
         self.draw(Content.assemble(*tokens))
 
-    def _token(self, text: str, number: int, kind: str, place: int) -> Pieces:
+    def _token(self, text: str, numbers: list[int], kind: str, place: int) -> Pieces:
+        """A token, or several that make one character, on every other ground."""
         style = {"trained": TRAINED, "context": CONTEXT, "cut": CUT}[kind]
         ground = "$panel" if place % 2 else "$surface"
-        shown = visible(text)
+        lead = len(text) - len(text.lstrip(JOINING))  # else it would join what stands in the token before
+        shown = "".join(f"\\u{ord(letter):04x}" for letter in text[:lead]) + visible(text[lead:])
         end = ""
         if "\n" in text:
             mark = glyphs().newline
@@ -138,7 +171,7 @@ class TokensView(RowView):
             end = "\n" * (len(shown) - len(body)) if not self.ids else "\n"
         pieces: Pieces = [(shown, f"{style} on {ground}")]
         if self.ids:
-            pieces.append((f" {number} ", f"$quiet on {ground}"))
+            pieces.append((f" {'+'.join(map(str, numbers))} ", f"$quiet on {ground}"))
         if end:
             pieces.append(end)
         return pieces
