@@ -257,6 +257,26 @@ async def test_the_columns_are_offered_for_sharing_out_the_held_out_rows(workspa
         assert {"random", "clusters"} <= set(field.suggestions)
 
 
+async def test_the_subsets_and_splits_of_a_folder_are_chosen_from_a_list(workspace, tmp_path):
+    for subset, letter in (("easy", "a"), ("hard", "b")):
+        for split in ("train", "test"):
+            (tmp_path / "own" / subset).mkdir(parents=True, exist_ok=True)
+            rows = [{"prompt": f"{letter} {split} {n}?", "completion": f"{n}."} for n in range(12)]
+            write_rows(tmp_path / "own" / subset / f"{split}.jsonl", rows)
+    recipe = story(data={"source": str(tmp_path / "own"), "subset": "hard"})
+    async with opened(workspace, recipe, (160, 45)) as (app, pilot):
+        form = (await wait_for(lambda: app.query(SetUp) and app.query_one(SetUp))).form
+        subset, split = form.rows["data.subset"].field, form.rows["data.split"].field
+        split.focus()
+        await wait_for(lambda: set(split.suggestions) == {"train", "test"})
+        assert set(subset.suggestions) == {"easy", "hard"}
+        await press(pilot, "enter")
+        await press(pilot, *["down"] * list(split.suggestions).index("test"), "enter")
+        await wait_for(lambda: app.recipe.data.split == "test")
+        await wait_for(lambda: app.data_state.report is not None and not app.data_state.busy)
+        await wait_for(lambda: "b test 0?" in text_of(app.query_one(RowList)))
+
+
 # the cleaned set
 
 

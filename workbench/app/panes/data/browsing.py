@@ -32,7 +32,19 @@ REST = 0.05
 
 VIEWS = {"raw": "In the file", "conversation": "Rendered", "tokens": "Tokens"}
 
-READ_BY = ("source", "mix", "on_bad_row", "filter", "first", "format", "mapping")
+READ_BY = (
+    "source",
+    "subset",
+    "split",
+    "revision",
+    "paths",
+    "mix",
+    "on_bad_row",
+    "filter",
+    "first",
+    "format",
+    "mapping",
+)
 """What says which rows there are and what they say; other settings change only how they are shown."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual import events
@@ -11,7 +11,9 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 
 from workbench.app.glyphs import glyphs
-from workbench.app.messages import RecipeEdited
+from workbench.app.messages import RecipeEdited, Told
+from workbench.app.reading import sentence_of
+from workbench.app.recipe_desk import RecipeDesk
 from workbench.app.sources import source_settings
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft, TextField
@@ -64,6 +66,8 @@ class SetUp(Vertical):
         )
         self.meaning = Meaning()
         self.read_as = Drawn(id="read-as")
+        self._offered: tuple[str | None, ...] = ()
+        """The source, revision and subset whose choices are offered."""
         suggestions = {
             "data.source": names,
             "data.template": TEMPLATES,
@@ -83,6 +87,8 @@ class SetUp(Vertical):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.meaning.show_for(event.widget, self.size.width)
+        if event.widget in (self.form.rows["data.subset"].field, self.form.rows["data.split"].field):
+            self.run_worker(self._find_choices(), group="choices", exclusive=True)
 
     def on_mount(self) -> None:
         self.show(self.recipe)
@@ -100,6 +106,30 @@ class SetUp(Vertical):
         if isinstance(by, TextField):
             by.suggest((*HELD_OUT_BY, *columns))
         self.read_as.show(_read_as(report) if report is not None else "")
+
+    async def _find_choices(self) -> None:
+        """Ask which subsets and splits the source has, once for each; a plain file has none."""
+        assert isinstance(self.app, RecipeDesk)
+        desk, data = self.app, self.recipe.data
+        if self._offered == (data.source, data.revision, data.subset):
+            return
+        found, wrong = await sentence_of(
+            lambda: desk.helper.request("data_choices", source=data.source, revision=data.revision)
+        )
+        if wrong:
+            self.post_message(Told(wrong, "warning"))
+        elif self.recipe.data == data:
+            self._offered = (data.source, data.revision, data.subset)
+            self.show_choices(found["subsets"])
+
+    def show_choices(self, subsets: Mapping[str, Sequence[str]]) -> None:
+        """Offer the subsets, and the splits of the chosen one (else of the first)."""
+        chosen = self.recipe.data.subset if self.recipe.data.subset in subsets else next(iter(subsets), "")
+        for key, names in (("data.subset", list(subsets)), ("data.split", subsets.get(str(chosen), []))):
+            field = self.form.rows[key].field
+            if isinstance(field, TextField):
+                field.suggest(list(map(str, names)))
+                self.form.rows[key].refresh()
 
     def focus_first(self) -> None:
         self.sample.focus()
