@@ -355,7 +355,9 @@ def test_a_question_is_everything_before_the_last_answer():
     question = question_from({"row": 3, "messages": messages})
     assert (question.prompt, question.answer, len(question.messages)) == ("c", "d", 4)
     assert question_from({"row": 3, "messages": messages, "problem": "too long"}) is None
-    assert question_from({"row": 3, "messages": messages[:2]}) is None
+    unanswered = question_from({"row": 3, "messages": messages[:2]})
+    assert (unanswered.prompt, unanswered.answer, len(unanswered.messages)) == ("a", "", 2)
+    assert question_from({"row": 3, "messages": []}) is None
 
 
 def test_the_tally_counts_rows_and_not_attempts():
