@@ -15,6 +15,7 @@ from textual.widget import Widget
 from workbench.app.actions import PANE_NEXT, PANES, bindings_for
 from workbench.app.builders import build_pane, hand_down_once, keep_handing_down
 from workbench.app.glyphs import glyphs
+from workbench.app.hang_up import PERIOD, end_when_hung_up
 from workbench.app.messages import ChatRequested
 from workbench.app.palette import ActionsProvider
 from workbench.app.preferences import load_preferences, save_preference
@@ -83,6 +84,8 @@ class WorkbenchApp(RunDesk):
         if self._is_first_start:
             self.action_welcome()
         self.call_after_refresh(self._open)
+        if not self.is_headless:
+            self.set_interval(PERIOD, end_when_hung_up)
 
     @property
     def _is_first_start(self) -> bool:
