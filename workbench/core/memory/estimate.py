@@ -91,8 +91,7 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
     """
     numbers = choose_numbers(recipe, device)
     states = model_states(recipe, skeleton, numbers)
-    limit = recipe.data.max_length
-    longest = RowShape(min(limit, rows.tokens), min(limit, rows.trained)) if rows else RowShape(limit, limit)
+    longest = row_limit(recipe, rows)
     batch = recipe.training.micro_batch
     per_token, per_layer = activation_bytes(recipe, skeleton, numbers)
     tokens = batch * (longest.tokens + virtual_tokens(recipe))
@@ -139,6 +138,14 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
         device=device,
         verdict=judge(middle, high, device),
     )
+
+
+def row_limit(recipe: Recipe, rows: RowShape | None) -> RowShape:
+    """The longest row that a run sees: of the data where it has been read, and never above data.max_length."""
+    limit = recipe.data.max_length
+    if rows is None or recipe.data.packing is True:  # packed sequences are filled up to the limit
+        return RowShape(limit, limit if rows is None else min(limit, limit * rows.trained // max(1, rows.tokens)))
+    return RowShape(min(limit, rows.tokens), min(limit, rows.trained))
 
 
 def judge(reserved: int, high: int, device: Device) -> str:
