@@ -1,8 +1,9 @@
 """`python -m workbench.engine.trace`: trace one recipe's memory in a process of its own.
 
-Reads {"recipe", "rows": {"tokens", "trained"} or null, "device": {"kind", "name"}, "workspace"} on standard input and
-prints one JSON line: `workbench.core.memory.traced.Traced`. Errors are one sentence on standard error: exit status 2
-where the recipe cannot be traced, 1 where the tracer itself failed.
+Reads {"recipe", "rows": {"tokens", "trained"} or null, "device": {"kind", "name"}, "workspace"} on standard input,
+and perhaps "masked": whether rows of one batch differ in length. Prints one JSON line:
+`workbench.core.memory.traced.Traced`. Errors are one sentence on standard error: exit status 2 where the recipe
+cannot be traced, 1 where the tracer itself failed.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def _trace(recipe: Any, asked: dict[str, Any]) -> dict[str, Any]:
     from workbench.core.memory.traced import Traced
     from workbench.core.places import Workspace
     from workbench.engine.prepare import model_skeleton
+    from workbench.engine.trace.steps import Loop
     from workbench.engine.trace.tracing import trace_recipe
 
     torch.set_num_threads(1)
@@ -59,7 +61,8 @@ def _trace(recipe: Any, asked: dict[str, Any]) -> dict[str, Any]:
     rows = row_limit(recipe, RowShape(int(given["tokens"]), int(given["trained"])) if given else None)
     gc.freeze()  # imports leave a million objects that no collection need look at again
     device = asked["device"]
-    peak, _ = trace_recipe(recipe, skeleton, rows, device["kind"], device.get("name", ""))
+    loop = Loop(masked=asked.get("masked"))
+    peak, _ = trace_recipe(recipe, skeleton, rows, device["kind"], device.get("name", ""), loop)
     return Traced(
         allocated=peak.allocated,
         reserved=peak.reserved,

@@ -114,7 +114,8 @@ def attention_as_trained(masked: bool) -> Iterator[None]:
     def ignore(*given: Any, **named: Any) -> bool:
         named |= dict(zip(("padding_mask", "q_length", "kv_length", "q_offset", "kv_offset"), given, strict=False))
         window = given[5] if len(given) > 5 else named.get("local_attention_size")
-        return not masked and not (window is not None and named["kv_length"] >= window)
+        whole = named["q_length"] == named["kv_length"]  # a prefix makes keys longer than queries
+        return whole and not masked and not (window is not None and named["kv_length"] >= window)
 
     kept = (masking_utils.find_packed_sequence_indices, masking_utils._ignore_causal_mask_sdpa)
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None

@@ -63,6 +63,8 @@ class AllocationLog(TorchDispatchMode):
         self._living: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         """By a storage's address: the storage, its memory's number, and the number of this watch over it."""
         self._handed_on: set[int] = set()
+        self._viewed: set[int] = set()
+        """Memory that a view of another tensor has been made of."""
         self._count = 0
 
     def add(self, tensor: torch.Tensor, what: str, role: str | None = None) -> None:
@@ -90,16 +92,19 @@ class AllocationLog(TorchDispatchMode):
         self.events.append(Gone(number))
 
     def _is_collected(self, args: Any, result: torch.Tensor) -> bool:
-        """Whether autograd adds up the gradients of one tensor, which it does in place, but never on fake tensors.
+        """Whether autograd adds up the gradients of one tensor in place, which it never does on fake tensors.
 
-        The sum then takes over the first gradient's memory (InputBuffer::add in torch's autograd engine).
+        The sum then takes over the first gradient's memory, unless that is a view of another's, as after a product of
+        matrices (can_accumulate_inplace in torch's autograd engine; on real tensors counted from a profile).
         """
         first, second = args[:2]
         if not isinstance(second, torch.Tensor) or first.shape != second.shape or first.dtype != second.dtype:
             return False
-        known = self._living.pop(first.untyped_storage()._cdata, None)
-        if known is None or result.device.type != self.device:
+        key = first.untyped_storage()._cdata
+        known = self._living.get(key)
+        if known is None or known[1] in self._viewed or result.device.type != self.device:
             return False
+        del self._living[key]
         self._handed_on.add(known[2])
         self._watch(result.untyped_storage(), known[1])
         return True
@@ -127,6 +132,7 @@ class AllocationLog(TorchDispatchMode):
         key = storage._cdata
         known = self._living.get(key)
         if known is not None and known[0]() is storage:
+            self._viewed.add(known[1])
             return known[1]
         size = storage.nbytes()
         if not size:
