@@ -72,7 +72,7 @@ GRID: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
     ("llama-1b", {**LORA, "dora": True}, 1024, {}),
     ("llama-1b", {**LORA, "dora": True}, 1024, PLAIN),
     *[("llama-1b", {"name": name}, 1024, {}) for name in
-      ("ia3", "bitfit", "layernorm", "prompt", "prefix", "houlsby", "pfeiffer", "vera", "adalora")],
+      ("ia3", "layernorm", "prompt", "prefix", "houlsby", "pfeiffer", "vera", "adalora")],
     ("llama-1b", LORA, 1024, {"micro_batch": 4, "effective_batch": 4}),
     ("llama-1b", LORA, 1024, {"micro_batch": 2, "effective_batch": 8}),
     ("llama-1b", FULL, 1024, {"micro_batch": 2, "effective_batch": 8}),

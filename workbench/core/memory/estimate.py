@@ -18,7 +18,7 @@ from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
-CONTEXT = {"cuda": 500 * 2**20, "cpu": 520 * 2**20}
+CONTEXT = {"cuda": 500 * 2**20, "cpu": 395 * 2**20}
 """What a process takes before its first tensor: the CUDA context, or Python with torch and transformers in RAM."""
 
 PRODUCTS = 8_519_680
@@ -26,6 +26,9 @@ PRODUCTS = 8_519_680
 
 RESERVED = {"cuda": (1.02, 1.06, 1.15), "cpu": (1.00, 1.05, 1.20)}
 """Reserved over allocated memory: lowest, expected, highest. A caching allocator holds more than it hands out."""
+
+BITSANDBYTES = 48 * 2**20
+"""What bitsandbytes adds to a process on the CPU; other runs do not import it."""
 
 LOSS = 12
 """Bytes a logit at the loss: log-softmax, its gradient and the logits' gradient, each in float32."""
@@ -150,7 +153,7 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
         "activations": activations,
         "loss": loss,
         "buffers": buffers + library,
-        "context": CONTEXT[device.kind],
+        "context": CONTEXT[device.kind] + _library_bytes(recipe, device),
     }
     allocated = resident + activations + loss + gradients + buffers + library
     low, middle, high = (int(allocated * factor) for factor in RESERVED[device.kind])
@@ -179,6 +182,12 @@ def row_limit(recipe: Recipe, rows: RowShape | None) -> RowShape:
     if rows is None or recipe.data.packing is True:  # packed sequences are filled up to the limit
         return RowShape(limit, limit if rows is None else min(limit, limit * rows.trained // max(1, rows.tokens)))
     return RowShape(min(limit, rows.tokens), min(limit, rows.trained))
+
+
+def _library_bytes(recipe: Recipe, device: Device) -> int:
+    quantised = recipe.method.knobs.get("quantisation", FULL_PRECISION) != FULL_PRECISION
+    needed = quantised or recipe.training.optimizer in ("adamw_8bit", "paged_adamw", "paged_adamw_8bit")
+    return BITSANDBYTES if needed and device.kind == "cpu" else 0
 
 
 def is_masked(recipe: Recipe) -> bool:

@@ -45,6 +45,7 @@ class Helper:
             "skeleton": self.skeleton,
             "inspect": self.inspect,
             "rows": self.rows,
+            "trace": self.trace,
             "open_chat": self.open_chat,
             "chat": self.chat,
             "close_chat": self.close_chat,
@@ -111,6 +112,21 @@ class Helper:
         folder = self._model_folder(recipe.model, request)
         start, count = request.take("start", int, 0), request.take("count", int, 20)
         return page_rows(recipe, folder, start, count, request.take("held_out", bool, False))
+
+    def trace(self, request: Request) -> dict[str, Any]:
+        """`{recipe, rows, device}` -> what two traced steps would take, by a process of its own; kept from then on.
+
+        `rows` is {tokens, trained} or null, `device` as `Device.to_json` gives it; torch is not imported here.
+        """
+        from workbench.core.memory.device import Device
+        from workbench.core.memory.estimate import RowShape
+        from workbench.core.memory.traced import trace_memory
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        rows, device = request.take("rows", dict, None), Device(**request.take("device", dict))
+        request.say("Tracing two steps")
+        shape = RowShape(int(rows["tokens"]), int(rows["trained"])) if rows else None
+        return trace_memory(recipe, shape, device, self.workspace, request.check).to_json()
 
     def open_chat(self, request: Request) -> dict[str, Any]:
         """`{run}` or `{model}` -> `{"sides", "shares_base", "seconds"}`: the last one opened stays in memory."""

@@ -53,29 +53,31 @@ class PeakMemory:
 
 
 class CountedTensors:
-    """Counts what torch's CPU allocator hands out while it is entered; `peak` is in bytes, None on another device.
+    """Counts what torch's CPU allocator hands out between `start` and `stop`; `peak` is in bytes, None elsewhere.
 
-    The counting takes part of the speed, so it is for a few steps.
+    The counting takes memory and time of its own, so it is for a step or two.
     """
 
-    def __init__(self, model: Any, device: torch.device) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.peak: int | None = None
-        self._before = _held_by(model)
+        self._cpu = device.type == "cpu"
+        self._before = 0
         self._profiler: Any = None
-        if device.type == "cpu":
+
+    def start(self, model: Any, optimizer: Any) -> None:
+        """Count from now; the model and the optimizer's states are there already."""
+        if self._cpu:
+            self._before = _held_by(model, optimizer)
             self._profiler = torch.profiler.profile(
                 activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True
             )
-
-    def __enter__(self) -> CountedTensors:
-        if self._profiler is not None:
             self._profiler.__enter__()
-        return self
 
-    def __exit__(self, *raised: Any) -> None:
+    def stop(self) -> None:
+        """Read the peak."""
         if self._profiler is None:
             return
-        self._profiler.__exit__(*raised)
+        self._profiler.__exit__(None, None, None)
         events = self._profiler.profiler.kineto_results.events()
         changes = sorted((one.start_ns(), one.nbytes()) for one in events if one.name() == "[memory]")
         now = highest = self._before
@@ -85,13 +87,15 @@ class CountedTensors:
         self.peak = highest
 
 
-def _held_by(model: Any) -> int:
-    """Bytes of a model's parameters and buffers, shared ones once."""
+def _held_by(model: Any, optimizer: Any) -> int:
+    """Bytes of a model's parameters and buffers and of an optimizer's states, shared ones once."""
     from itertools import chain
 
+    optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
+    states = (one for state in optimizer.state.values() for one in state.values() if isinstance(one, torch.Tensor))
     storages = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
-        for tensor in chain(model.parameters(), model.buffers())
+        for tensor in chain(model.parameters(), model.buffers(), states)
     }
     return sum(storages.values())
 
