@@ -37,7 +37,7 @@ async def test_it_shows_the_verdict_the_range_and_every_part(workspace, size):
         await on_memory(pilot, app)
         shown = text_of(app.built["memory"])
         assert f"{glyphs().tick} fits" in shown
-        assert size_text(app.estimate.reserved) in shown
+        assert size_text(app.estimate.process) in shown
         assert size_text(app.device.total) in shown
         parts = app.built["memory"].parts.text
         for name, amount in app.estimate.parts.items():

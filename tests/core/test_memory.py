@@ -112,9 +112,9 @@ def test_rows_that_are_shorter_than_allowed_take_less():
 def test_the_verdict_is_by_what_is_free_now():
     need = estimate_memory(recipe(), LLAMA_8B, H100)
     for free, verdict in (
-        (2 * need.reserved, "fits"),
-        (need.reserved + 1, "tight"),
-        (need.reserved - 1, "does not fit"),
+        (2 * need.process, "fits"),
+        (need.process + 1, "tight"),
+        (need.process - 1, "does not fit"),
     ):
         assert estimate_memory(recipe(), LLAMA_8B, Device("cuda", "x", free, free)).verdict == verdict
 

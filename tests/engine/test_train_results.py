@@ -142,7 +142,7 @@ def test_the_facts_are_complete_and_agree_with_the_formulas(method: str, finishe
     assert facts["state"] == "finished"
     assert facts["trainable_parameters"] == estimate.trainable_parameters
     assert facts["total_parameters"] == estimate.total_parameters
-    assert facts["memory"]["predicted"] == estimate.allocated
+    assert facts["memory"]["predicted"] == estimate.process
     assert 2**20 < facts["memory"]["measured"] < 2**30
     weights = next((folder.result or folder.path).glob("*.safetensors"))
     assert facts["adapter_bytes"] == weights.stat().st_size

@@ -42,7 +42,7 @@ def doubts(estimate: Estimate | None, runs: tuple[RunSummary, ...]) -> list[Doub
         found.append(
             Doubt(
                 "Start anyway",
-                f"This run would need about {size_text(estimate.reserved)}, and {size_text(estimate.device.free)} of "
+                f"This run would need about {size_text(estimate.process)}, and {size_text(estimate.device.free)} of "
                 f"{size_text(estimate.device.total)} are free. It will probably stop for want of memory. "
                 "The memory pane (3) lists what would make it fit.",
                 "Start it anyway",

@@ -28,6 +28,7 @@ MODULES = {
     "compare": "compare",
     "export": "export",
     "methods": "methods",
+    "calibrate": "calibrate",
     "doctor": "doctor",
     "pretrain": "pretrain",
 }
@@ -215,11 +216,19 @@ def build_parser() -> Parser:
     _set(data)
 
     estimate = verb("estimate", "Whether a recipe fits: parameters and memory, part by part.", keys=True)
-    estimate.add_argument("recipe", nargs="?", metavar="RECIPE", help="a recipe file or a bundled recipe's name")
-    estimate.add_argument("--model", metavar="M", help="tiny, a folder (config.json is enough), a .gguf file, a Hub id")
-    estimate.add_argument("--method", metavar="NAME", help="fine-tuning method; workbench methods lists them")
-    estimate.add_argument("--data", metavar="DATA", help=DATA)
-    _set(estimate)
+    _recipe_words(estimate)
+    estimate.add_argument("--trace", action="store_true", help="trace two steps of the real model too, without weights")
+    estimate.add_argument("--card", metavar="NAME", help="for a GPU of the table, such as 'RTX 4090', not this machine")
+    estimate.add_argument("--world-size", type=whole(1), metavar="N", help="also what each of N GPUs would hold")
+    estimate.add_argument(
+        "--sharding",
+        choices=("ddp", "zero1", "zero2", "zero3", "fsdp"),
+        default="fsdp",
+        help="how they share it (fsdp)",
+    )
+
+    calibrate = verb("calibrate", "Two real steps with the longest rows, measured against the estimate.", keys=True)
+    _recipe_words(calibrate)
 
     train = verb("train", "Train a recipe in a process of its own, and follow it.", keys=True)
     train.add_argument("recipe", metavar="RECIPE", help="a recipe file or a bundled recipe's name, such as capitals")
@@ -266,6 +275,14 @@ def build_parser() -> Parser:
     pretrain.add_argument("--threads", type=whole(1), metavar="N", help="CPU threads")
     pretrain.add_argument("--resume", action="store_true", help="go on with the one that was stopped in DIR")
     return parser
+
+
+def _recipe_words(parser: Parser) -> None:
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a recipe file or a bundled recipe's name")
+    parser.add_argument("--model", metavar="M", help="tiny, a folder (config.json is enough), a .gguf file, a Hub id")
+    parser.add_argument("--method", metavar="NAME", help="fine-tuning method; workbench methods lists them")
+    parser.add_argument("--data", metavar="DATA", help="a file, a folder, or a bundled sample's name")
+    _set(parser)
 
 
 def _workspace(parser: Parser, default: Any) -> None:

@@ -139,7 +139,7 @@ def verdict_pieces(estimate: Estimate) -> list[Piece]:
 def _memory_forms(estimate: Estimate | None, note: str) -> list[list[Piece]]:
     if estimate is None:
         return [[(note, "$quiet")], [(shortened(note, 30), "$quiet")]] if note else [[]]
-    peak, total = size_text(estimate.reserved), size_text(estimate.device.total)
+    peak, total = size_text(estimate.process), size_text(estimate.device.total)
     verdict = verdict_pieces(estimate)
     return [
         [(f"peak {peak} of {total}  ", ""), *verdict],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import quantiles
 from typing import Any
 
 from workbench.core.data.built_in import END_TOKENS
@@ -83,7 +82,8 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
             found["bos_twice"].append(place)
     lengths = [len(row) for row in survey.examples]
     if len(lengths) >= 20:
-        low, middle, high = quantiles(lengths, n=4)
+        ordered = sorted(lengths)
+        low, middle, high = (ordered[len(ordered) * part // 4] for part in (1, 2, 3))
         limit = max(high + 3 * (high - low), 4 * middle)
         found["outlier"] = [place for place, length in enumerate(lengths) if length > limit]
     usual = _most_common([script for script in survey.scripts if script])

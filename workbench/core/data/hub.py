@@ -15,7 +15,7 @@ from workbench.core.files import read_json
 from workbench.core.places import Workspace
 from workbench.core.recipe import DataSection
 
-HUB_ID = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?P<rest>(:[\w.+-]+){0,2})")
+HUB_ID = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?P<rest>(:[\w.+-]+){0,2})", re.ASCII)
 
 ABOUT = "about"
 """The file beside the fetched rows that says what they are, as JSON."""

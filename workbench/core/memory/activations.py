@@ -1,87 +1,112 @@
-"""What autograd keeps of the forward pass, counted for pre-norm decoder blocks with a fused attention kernel.
+"""What autograd keeps of the forward pass, counted from what PyTorch saves for each operation of a decoder's block.
 
 The classical count is Korthikanti et al. 2022 (arXiv 2205.05198, section 4), for GPT-2's block in 16-bit numbers; these
-terms follow what PyTorch saves for gated feed-forwards, grouped queries, and frozen bases with low-rank updates.
+terms follow Transformers' own blocks, with gated feed-forwards, grouped queries, mixed precision, and frozen bases with
+small updates. `tests/bench/memory_grid.py` holds them against the trace.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from workbench.core.memory.attention import attention_bytes
+from workbench.core.memory.blocks import Block, block_of
 from workbench.core.memory.numbers import Numbers
-from workbench.core.methods.targets import chosen_targets, in_attention
-from workbench.core.models.skeleton import Module, Skeleton
+from workbench.core.memory.updates import update_bytes
+from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
-ATTENTION_OUTPUT = ("o_proj", "out_proj", "dense", "c_proj")
-"""Leaf names of the projection behind the attention kernel, whose input the kernel itself keeps."""
-
-FEED_FORWARD_INPUT = ("gate_proj", "up_proj", "gate_up_proj", "fc1", "c_fc", "dense_h_to_4h")
+READERS = 3
+"""Linear layers that read an attention's input; two read a gated feed-forward's."""
 
 
-def activation_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> tuple[float, float]:
-    """Bytes a token that are kept until the backward pass, and those of one layer.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept until the backward pass, in bytes."""
 
-    With gradient checkpointing only each layer's input is kept, and one layer at a time is computed again.
-    """
-    layer = _layer(recipe, skeleton, numbers)
-    hidden, size = skeleton.hidden_size, numbers.activation
+    per_token: float
+    """Over all layers; with checkpointing each layer's input alone."""
+    layer: float
+    """Per token, of one layer that is computed again with checkpointing."""
+    passing: float
+    """Per token, of what a layer's backward pass makes and lets go again."""
+    fixed: int
+    """Independent of the tokens: weights that were cast for mixed precision."""
+
+
+def kept_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, tokens: int, masked: bool) -> Kept:
+    """What a forward pass over rows of `tokens` tokens keeps. `masked`: whether rows of one batch differ in length."""
+    block = block_of(skeleton)
+    hidden, held = skeleton.hidden_size, numbers.weight
+    layer = _layer(recipe, skeleton, block, numbers)
+    layer += attention_bytes(recipe, skeleton, block, numbers, tokens, masked)
     full = recipe.method.name == "full"
-    final = hidden * (4 + size) + (2 * hidden * size if full else 0)  # the last norm, and the last layer's output
+    final = hidden * 4 + (hidden * (held + numbers.activation) if full else 0)
+    final += hidden * numbers.activation  # the last layer's output
+    cast = _cast_weights(recipe, skeleton, numbers)
+    passing = 3 * numbers.activation * skeleton.intermediate_size + 4 * hidden
     if recipe.training.gradient_checkpointing:
-        return skeleton.layers * hidden * size + final, layer
-    return skeleton.layers * layer + final, layer
+        return Kept(skeleton.layers * hidden * held + final, layer, passing, cast // max(1, skeleton.layers))
+    return Kept(skeleton.layers * layer + final, layer, passing, cast)
 
 
-def _layer(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
-    hidden, inner, size = skeleton.hidden_size, skeleton.intermediate_size, numbers.activation
-    query = skeleton.heads * skeleton.head_dim
-    key_value = skeleton.key_value_heads * skeleton.head_dim
-    norms = 2 * hidden * 4  # each norm keeps its input in float32
-    attention = size * (2 * query + 2 * key_value) + 4 * skeleton.heads  # q, k, v, output, log-sum-exp
-    feed_forward = size * 3 * inner  # gate, its activation, up
-    if recipe.method.name == "full":
-        return norms + attention + feed_forward + 4 * hidden * size + inner * size
-    return norms + attention + feed_forward + _update_inputs(recipe, skeleton, numbers)
+def _layer(recipe: Recipe, skeleton: Skeleton, block: Block, numbers: Numbers) -> float:
+    """Bytes a token of one block, attention's kernel left out."""
+    hidden, inner, size, held = skeleton.hidden_size, skeleton.intermediate_size, numbers.activation, numbers.weight
+    full = recipe.method.name == "full"
+    total = float(_norms(block, hidden, numbers, full))
+    if block.head_norms:
+        wide = (skeleton.heads + skeleton.key_value_heads) * skeleton.head_dim
+        total += wide * (4 + (held if full else 0))
+    total += block.masks * hidden
+    if block.gated:
+        total += size * inner * (4 if full else 3)  # gate, its activation, up, and their product
+    elif block.activation == "rectified":
+        total += size * inner
+    elif block.activation == "polynomial":
+        chain = 14 if numbers.autocast else 4 * size  # in mixed precision the powers are in float32
+        total += inner * (chain + (size if full else 0))
+    else:
+        total += size * inner * (2 if full else 1)
+    return total + (0.0 if full else update_bytes(recipe, skeleton, numbers))
 
 
-def _update_inputs(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
-    """Bytes a token and layer that the method's own values keep; for LoRA, each target's input, and A·x.
+def _norms(block: Block, hidden: int, numbers: Numbers, full: bool) -> int:
+    """Bytes a token of a block's norms, and of the inputs of the linear layers behind them where these are trained."""
+    held, size = numbers.weight, numbers.activation
+    if not block.native:
+        each = hidden * 4 + 4  # the input in float32
+        if full:
+            each += hidden * (4 if block.shifted else held)
+    elif numbers.autocast:
+        each = hidden * 4 + 8
+    else:
+        each = hidden * held + 8
+    total = block.norms * each
+    if block.native and not numbers.autocast and block.shared_input:
+        total -= hidden * held
+    if full:
+        cast = size != held or (block.native and numbers.autocast)
+        readers = (READERS if block.gated else 1) + (2 if block.gated else 1)
+        total += hidden * size * (readers if cast else min(2, block.norms))
+    return total
 
-    Where the update computes in other numbers than the base, each target keeps a copy of its own (PEFT casts the
-    input); else targets that read the same tensor share it.
-    """
-    knobs = recipe.method.knobs
-    if recipe.method.name not in ("lora", "qlora"):
-        keeping = recipe.method.facts.keeping
-        if keeping is None:
-            return 0.0
-        values = keeping(skeleton, recipe.method.facts.knobs(**knobs))
-        return numbers.adapter_input * values / max(1, skeleton.layers)
-    size, dropout, ranks = numbers.adapter_input, float(knobs["dropout"]), dict(knobs["ranks"])
-    copies = numbers.adapter_input != numbers.activation or numbers.activation != numbers.weight
-    copies = copies or (numbers.trained != numbers.weight)
-    kept: set[tuple[int | None, str]] = set()
-    total = 0.0
-    for module in chosen_targets(skeleton, str(knobs["targets"]), str(knobs["layers"])):
-        total += size * int(ranks.get(module.leaf, knobs["rank"]))
-        source = _input_of(module)
-        if dropout:
-            total += module.in_features * (size + 1)  # the thinned copy and its mask
-        if copies:
-            total += size * module.in_features
-        elif source is not None and (module.layer, source) not in kept:
-            kept.add((module.layer, source))
-            total += size * module.in_features
-    return total / max(1, skeleton.layers)
+
+def _cast_weights(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
+    """Bytes of weights that mixed precision casts, which the backward pass needs again."""
+    if not numbers.autocast:
+        return 0
+    total = 0
+    if numbers.weight != numbers.activation:
+        matrices = sum(module.size for module in skeleton.linear_layers)
+        if skeleton.output_layer:
+            matrices += skeleton.vocabulary * skeleton.hidden_size
+        total += matrices * numbers.activation
+    if recipe.method.name != "full" and numbers.trained != numbers.activation:
+        total += recipe.method.facts.count(skeleton, recipe.method.knobs).total * numbers.activation
+    return total
 
 
 def virtual_tokens(recipe: Recipe) -> int:
     """Tokens that the method puts before every text and that every layer goes through."""
     return int(recipe.method.knobs.get("virtual_tokens", 0)) if recipe.method.name in ("prompt", "p-tuning") else 0
-
-
-def _input_of(module: Module) -> str | None:
-    """Which tensor a layer reads, so that readers of one tensor are counted once; None where it is kept anyway."""
-    attention = in_attention(module)
-    if attention:
-        return None if module.leaf in ATTENTION_OUTPUT else "attention"
-    return "feed-forward" if module.leaf in FEED_FORWARD_INPUT else module.name

@@ -9,20 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.core.memory.activations import activation_bytes, virtual_tokens
+from workbench.core.memory.activations import kept_bytes, virtual_tokens
 from workbench.core.memory.device import Device
 from workbench.core.memory.numbers import Numbers, choose_numbers
 from workbench.core.memory.row_shape import RowShape
-from workbench.core.memory.states import model_states
+from workbench.core.memory.states import ModelStates, model_states
+from workbench.core.memory.updates import fixed_update_bytes
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
-CONTEXT = {"cuda": 500 * 2**20, "cpu": 520 * 2**20}
+CONTEXT = {"cuda": 500 * 2**20, "cpu": 395 * 2**20}
 """What a process takes before its first tensor: the CUDA context, or Python with torch and transformers in RAM."""
+
+PRODUCTS = 8_519_680
+"""Bytes of cuBLAS's workspace, which torch takes from its own allocator."""
 
 RESERVED = {"cuda": (1.02, 1.06, 1.15), "cpu": (1.00, 1.05, 1.20)}
 """Reserved over allocated memory: lowest, expected, highest. A caching allocator holds more than it hands out."""
+
+BITSANDBYTES = 48 * 2**20
+"""What bitsandbytes adds to a process on the CPU; other runs do not import it."""
 
 LOSS = 12
 """Bytes a logit at the loss: log-softmax, its gradient and the logits' gradient, each in float32."""
@@ -45,14 +52,35 @@ class Estimate:
     """weights, adapters, gradients, optimizer, activations, loss, buffers at the peak, and context."""
     allocated: int
     """Peak of what tensors take, context left out."""
+    gradients: int
+    """Of all that is trained, whether or not they are there at the peak; and the optimizer's states."""
+    optimizer: int
     reserved_low: int
     reserved: int
-    """Peak of the whole process on the device: context, tensors, and what the allocator keeps."""
+    """Peak of what the allocator takes for the tensors; on a CPU little more than these."""
     reserved_high: int
     peak_at: str
     device: Device
     verdict: str
     """fits, tight, or does not fit."""
+
+    @property
+    def process(self) -> int:
+        """Peak of the whole process on the device: what the allocator takes, and the context. The verdict is by it."""
+        return self.reserved + self.parts["context"]
+
+    @property
+    def process_low(self) -> int:
+        return self.reserved_low + self.parts["context"]
+
+    @property
+    def process_high(self) -> int:
+        return self.reserved_high + self.parts["context"]
+
+    @property
+    def predicted(self) -> int:
+        """The figure that a run's measured peak is held against: on a CPU the process, on a GPU what is reserved."""
+        return self.process if self.device.kind == "cpu" else self.reserved
 
     def to_json(self) -> dict[str, Any]:
         """The figures as DESIGN's `estimate` document has them; `advice` is added by `workbench.core.memory.advice`."""
@@ -68,6 +96,9 @@ class Estimate:
                 "reserved_low": self.reserved_low,
                 "reserved": self.reserved,
                 "reserved_high": self.reserved_high,
+                "process_low": self.process_low,
+                "process": self.process,
+                "process_high": self.process_high,
             },
             "peak_at": self.peak_at,
             "verdict": self.verdict,
@@ -83,24 +114,26 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
     """
     numbers = choose_numbers(recipe, device)
     states = model_states(recipe, skeleton, numbers)
-    limit = recipe.data.max_length
-    longest = RowShape(min(limit, rows.tokens), min(limit, rows.trained)) if rows else RowShape(limit, limit)
+    longest = row_limit(recipe, rows)
     batch = recipe.training.micro_batch
-    per_token, per_layer = activation_bytes(recipe, skeleton, numbers)
-    tokens = batch * (longest.tokens + virtual_tokens(recipe))
-    saved, layer = int(per_token * tokens), int(per_layer * tokens)
-    logits = batch * longest.trained * skeleton.vocabulary * LOSS
+    row = longest.tokens + virtual_tokens(recipe)
+    kept = kept_bytes(recipe, skeleton, numbers, row, is_masked(recipe))
+    tokens = batch * row
+    saved = int(kept.per_token * tokens) + kept.fixed + fixed_update_bytes(recipe, skeleton, numbers)
+    layer, passing = int(kept.layer * tokens), int(kept.passing * tokens)
+    logits = batch * max(1, min(longest.trained, longest.tokens - 1)) * skeleton.vocabulary * LOSS
     unpacked = _largest_unpacked(recipe, skeleton, numbers)
+    library = PRODUCTS if device.kind == "cuda" else 0
     accumulated = states.gradients if recipe.accumulation > 1 else 0
     full = recipe.method.name == "full"
-    tied = skeleton.vocabulary * skeleton.hidden_size * numbers.trained if full and skeleton.tied else 0
+    tied = 2 * skeleton.vocabulary * skeleton.hidden_size * numbers.trained if full and skeleton.tied else 0
     during = max(accumulated, states.gradients // max(1, skeleton.layers))
     checkpointing = recipe.training.gradient_checkpointing
     moments = {
         "the loss": (saved, logits, accumulated, 0),
-        "the backward pass of a layer": (saved + layer if checkpointing else saved, 0, during, unpacked),
+        "the backward pass of a layer": (saved + layer if checkpointing else saved, 0, during, unpacked + passing),
         "the end of the backward pass": (0, 0, states.gradients, tied),
-        "the optimizer step": (0, 0, states.gradients, 0),
+        "the optimizer step": (0, 0, states.gradients, _largest_update(recipe, skeleton, states)),
     }
     peak_at, (activations, loss, gradients, buffers) = max(moments.items(), key=lambda item: sum(item[1]))
     resident = states.weights + states.adapters + states.optimizer
@@ -111,11 +144,11 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
         "optimizer": states.optimizer,
         "activations": activations,
         "loss": loss,
-        "buffers": buffers,
-        "context": CONTEXT[device.kind],
+        "buffers": buffers + library,
+        "context": CONTEXT[device.kind] + _library_bytes(recipe, device),
     }
-    allocated = resident + activations + loss + gradients + buffers
-    low, middle, high = (int(CONTEXT[device.kind] + allocated * factor) for factor in RESERVED[device.kind])
+    allocated = resident + activations + loss + gradients + buffers + library
+    low, middle, high = (int(allocated * factor) for factor in RESERVED[device.kind])
     return Estimate(
         model=recipe.model.path,
         method=recipe.method.name,
@@ -124,20 +157,51 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
         share=states.share,
         parts=parts,
         allocated=allocated,
+        gradients=states.gradients,
+        optimizer=states.optimizer,
         reserved_low=low,
         reserved=middle,
         reserved_high=high,
         peak_at=peak_at,
         device=device,
-        verdict=judge(middle, high, device),
+        verdict=judge(middle + parts["context"], high + parts["context"], device),
     )
 
 
-def judge(reserved: int, high: int, device: Device) -> str:
+def row_limit(recipe: Recipe, rows: RowShape | None) -> RowShape:
+    """The longest row that a run sees: of the data where it has been read, and never above data.max_length."""
+    limit = recipe.data.max_length
+    if rows is None or recipe.data.packing is True:  # packed sequences are filled up to the limit
+        return RowShape(limit, limit if rows is None else min(limit, limit * rows.trained // max(1, rows.tokens)))
+    return RowShape(min(limit, rows.tokens), min(limit, rows.trained))
+
+
+def _library_bytes(recipe: Recipe, device: Device) -> int:
+    quantised = recipe.method.knobs.get("quantisation", FULL_PRECISION) != FULL_PRECISION
+    needed = quantised or recipe.training.optimizer in ("adamw_8bit", "paged_adamw", "paged_adamw_8bit")
+    return BITSANDBYTES if needed and device.kind == "cpu" else 0
+
+
+def is_masked(recipe: Recipe) -> bool:
+    """Whether attention is taken to get a mask: several rows at once, which differ in length, or packed ones."""
+    return recipe.data.packing is True or recipe.training.micro_batch > 1
+
+
+def judge(process: int, high: int, device: Device) -> str:
     """`fits`, `tight` or `does not fit`, by what is free on the device now."""
-    if reserved > device.free:
+    if process > device.free:
         return "does not fit"
     return "tight" if high > TIGHT * device.free else "fits"
+
+
+def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates) -> int:
+    """What the optimizer's step makes and lets go again: Adafactor's update of its largest tensor, in float32."""
+    if recipe.training.optimizer != "adafactor":
+        return 0
+    if states.added:
+        return 0
+    largest = max((module.size for module in skeleton.modules), default=0)
+    return 4 * 4 * largest
 
 
 def _largest_unpacked(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:

@@ -22,6 +22,10 @@ class Numbers:
     """A trained parameter, its gradient, and each optimizer state that is not 8-bit."""
     adapter_input: int
     """The copy of its input that an adapter computes with."""
+    autocast: bool
+    """Whether the forward pass is in mixed precision."""
+    device: str
+    """cpu or cuda."""
 
 
 def resolve_precision(recipe: Recipe, device_kind: str) -> str:
@@ -48,4 +52,4 @@ def choose_numbers(recipe: Recipe, device: Device) -> Numbers:
     activation = 2 if autocast else weight
     full = recipe.method.name == "full"
     trained = weight if full else 4  # PEFT holds adapters in float32 (autocast_adapter_dtype)
-    return Numbers(precision, weight, activation, trained, 2 if autocast else trained)
+    return Numbers(precision, weight, activation, trained, 2 if autocast else trained, autocast, device.kind)

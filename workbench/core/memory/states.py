@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.memory.numbers import Numbers
+from workbench.core.methods.lora import FROM_WEIGHTS
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
@@ -73,9 +74,12 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
         state = _factored(skeleton, count.added, trainable)
     else:
         state = int(trainable * STATES[optimizer] * numbers.trained)
+    if recipe.method.name == "adalora":
+        state += 3 * trainable * numbers.trained  # its means of how much each rank matters
+    copies = 2 if recipe.method.knobs.get("start") in FROM_WEIGHTS else 1  # how the matrices started is kept
     return ModelStates(
         weights=weight_bytes(recipe, skeleton, numbers),
-        adapters=trainable * numbers.trained if count.added else 0,
+        adapters=copies * trainable * numbers.trained if count.added else 0,
         gradients=trainable * numbers.trained,
         optimizer=state,
         trainable=trainable,

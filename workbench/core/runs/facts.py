@@ -71,6 +71,9 @@ def describe_run(folder: RunFolder, view: RunView | None = None) -> dict[str, An
 
 
 def measured_memory(event: dict[str, Any]) -> int | None:
-    """The measured peak in a memory event, bytes: the device's allocated one, else the whole process's."""
-    value = event.get("allocated") or event.get("process")
+    """The measured peak in a memory event, bytes: what a GPU's allocator reserved, else the whole process.
+
+    The same that the estimate's `predicted` is about; tensors alone where an old run counted nothing else.
+    """
+    value = event.get("reserved") or event.get("process") or event.get("allocated")
     return int(value) if isinstance(value, (int, float)) else None

@@ -162,6 +162,12 @@ def _memory(facts: dict[str, Any]) -> Iterator[str]:
     yield "## Memory"
     yield ""
     yield from _table(("", "peak"), [["predicted", size_text(predicted)], ["measured", size_text(measured)]], right=1)
+    meaning = {"process": "of the whole process", "reserved": "what torch reserved on the GPU"}.get(
+        memory.get("of", "")
+    )
+    if meaning:
+        yield ""
+        yield f"Both are {meaning}."
     if predicted and measured:
         ratio = predicted / measured
         yield ""

@@ -55,6 +55,7 @@ class Helper:
             "search": self.search,
             "columns": self.columns,
             "clean": self.clean,
+            "trace": self.trace,
             "open_chat": self.open_chat,
             "chat": self.chat,
             "close_chat": self.close_chat,
@@ -172,6 +173,21 @@ class Helper:
 
         recipe, folder = self._ready(request)
         return save_clean(recipe, folder, Path(request.take("to", str)), _counted(request), self.workspace)
+
+    def trace(self, request: Request) -> dict[str, Any]:
+        """`{recipe, rows, device}` -> what two traced steps would take, by a process of its own; kept from then on.
+
+        `rows` is {tokens, trained} or null, `device` as `Device.to_json` gives it; torch is not imported here.
+        """
+        from workbench.core.memory.device import Device
+        from workbench.core.memory.row_shape import RowShape
+        from workbench.core.memory.traced import trace_memory
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        rows, device = request.take("rows", dict, None), Device(**request.take("device", dict))
+        request.say("Tracing two steps")
+        shape = RowShape(int(rows["tokens"]), int(rows["trained"])) if rows else None
+        return trace_memory(recipe, shape, device, self.workspace, request.check).to_json()
 
     def open_chat(self, request: Request) -> dict[str, Any]:
         """`{run}` or `{model}` -> `{"sides", "shares_base", "seconds"}`: the last one opened stays in memory."""

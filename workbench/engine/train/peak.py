@@ -1,10 +1,19 @@
-"""The memory that a run really takes, at its peak."""
+"""The memory that a run really takes, at its peak.
+
+Two words, used alike everywhere. *Tensors* (`allocated`) are what torch's allocator has handed out: weights,
+activations and the like. The *process* is all that the operating system or the driver counts: tensors, what the
+allocator keeps besides, and Python with its libraries. A GPU's allocator also says what it has *reserved*.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -13,11 +22,10 @@ PROC = Path("/proc/self")
 
 
 class PeakMemory:
-    """Peaks since `restart`. Made before the model is loaded: what the process took until then is not the run's."""
+    """Peaks since `restart`."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.before = psutil.Process().memory_info().rss
 
     def restart(self) -> None:
         """Forget the peaks so far, such as those of loading the model."""
@@ -30,19 +38,86 @@ class PeakMemory:
                 return
 
     def read(self) -> dict[str, int | None]:
-        """Peaks in bytes: `allocated` by tensors, `reserved` by the allocator, `process` as a whole.
+        """Peaks in bytes: `allocated` by tensors, `reserved` by the allocator, the `process` as a whole.
 
-        On a CPU no allocator counts; `allocated` is then what the process grew by since before the model was loaded,
-        and `reserved` is null.
+        On a CPU no allocator counts: the first two are null, and the process is its resident size. On a GPU the process
+        is what the driver says of it now, null where it does not.
         """
         if self.device.type == "cuda":
             return {
                 "allocated": torch.cuda.max_memory_allocated(self.device),
                 "reserved": torch.cuda.max_memory_reserved(self.device),
-                "process": None,
+                "process": _process_on_gpu(),
             }
-        peak = _peak_rss()
-        return {"allocated": max(0, peak - self.before), "reserved": None, "process": peak}
+        return {"allocated": None, "reserved": None, "process": _peak_rss()}
+
+
+class CountedTensors:
+    """Counts what torch's CPU allocator hands out between `start` and `stop`; `peak` is in bytes, None elsewhere.
+
+    The counting takes memory and time of its own, so it is for a step or two.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.peak: int | None = None
+        self._cpu = device.type == "cpu"
+        self._before = 0
+        self._profiler: Any = None
+
+    def start(self, model: Any, optimizer: Any) -> None:
+        """Count from now; the model and the optimizer's states are there already."""
+        if self._cpu:
+            self._before = _held_by(model, optimizer)
+            self._profiler = torch.profiler.profile(
+                activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True
+            )
+            self._profiler.__enter__()
+
+    def stop(self) -> None:
+        """Read the peak."""
+        if self._profiler is None:
+            return
+        self._profiler.__exit__(None, None, None)
+        events = self._profiler.profiler.kineto_results.events()
+        changes = sorted((one.start_ns(), one.nbytes()) for one in events if one.name() == "[memory]")
+        now = highest = self._before
+        for _, change in changes:
+            now += change
+            highest = max(highest, now)
+        self.peak = highest
+
+
+def _held_by(model: Any, optimizer: Any) -> int:
+    """Bytes of a model's parameters and buffers and of an optimizer's states, shared ones once."""
+    from itertools import chain
+
+    optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
+    states = (one for state in optimizer.state.values() for one in state.values() if isinstance(one, torch.Tensor))
+    storages = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for tensor in chain(model.parameters(), model.buffers(), states)
+    }
+    return sum(storages.values())
+
+
+def _process_on_gpu() -> int | None:
+    """What the driver counts for this process on its GPU, or None where it does not tell (as in many containers)."""
+    command = shutil.which("nvidia-smi")
+    if not command:
+        return None
+    try:
+        answer = subprocess.run(
+            [command, "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    for line in answer.splitlines():
+        pid, _, used = line.partition(", ")
+        with contextlib.suppress(ValueError):
+            if int(pid) == os.getpid():
+                return int(used) * 2**20
+    return None
 
 
 def _peak_rss() -> int:

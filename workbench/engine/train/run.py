@@ -9,6 +9,7 @@ from typing import Any
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.recipe import Recipe
 from workbench.core.runs.events import Event, EventReader
+from workbench.core.runs.facts import measured_memory
 from workbench.core.runs.folder import RunFolder
 from workbench.core.runs.view import RunView
 from workbench.engine.answer import stop_ids
@@ -102,7 +103,7 @@ class Run:
             controls=self.controls,
             held_out=held_out,
             peak=peak,
-            predicted=prepared.estimate.allocated,
+            predicted=prepared.estimate.predicted,
             base_answers=base_answers,
             totals=totals,
         )
@@ -126,7 +127,7 @@ class Run:
             tokens_per_epoch=sum(len(row) for row in data.train),
             device=prepared.device.name,
             precision=numbers.precision,
-            predicted_memory=estimate.allocated,
+            predicted_memory=estimate.predicted,
             resumed_from=totals.step if checkpoint else None,
             seconds=round(self.heartbeat.clock.seconds, 3),
         )
@@ -270,10 +271,14 @@ class Run:
             "base_score": view.base_score,
             "scored": view.scored or None,
             "memory": {
-                "predicted": estimate.allocated,
-                "measured": memory["allocated"],
+                "of": "reserved" if estimate.device.kind == "cuda" else "process",
+                "predicted": estimate.predicted,
+                "measured": measured_memory(memory),
+                "predicted_allocated": estimate.allocated,
+                "allocated": memory["allocated"],
                 "predicted_reserved": estimate.reserved,
                 "reserved": memory["reserved"],
+                "predicted_process": estimate.process,
                 "process": memory["process"],
             },
             "tokens_per_second": round(watch.step_tokens / watch.step_seconds, 1) if watch.step_seconds else None,

@@ -73,9 +73,11 @@ def say(text: str) -> None:
         return
 
 
-def prepare(recipe: Recipe, folder: RunFolder, numbers: Numbers, phases: Phases) -> Prepared:
+def prepare(
+    recipe: Recipe, folder: RunFolder, numbers: Numbers, phases: Phases, workspace: Workspace | None = None
+) -> Prepared:
     """The model folder, its skeleton, and the data. UserError for whatever of it cannot be used."""
-    workspace = workspace_of(folder)
+    workspace = workspace or workspace_of(folder)
     if recipe.training.optimizer in OPTIMIZERS_OF_BITSANDBYTES:
         require_bitsandbytes(f"The optimizer {recipe.training.optimizer}")
     with phases.time("model folder"):

@@ -32,12 +32,12 @@ def headline(estimate: Estimate) -> Content:
     """The verdict in words, the range, and when the peak comes."""
     dash = glyphs().dash
     device = estimate.device
-    of = share_text(estimate.reserved / device.total) if device.total else "all"
+    of = share_text(estimate.process / device.total) if device.total else "all"
     first: Pieces = [
         *verdict_pieces(estimate),
-        f"   peak {size_text(estimate.reserved)} of {size_text(device.total)}, {of}",
+        f"   peak {size_text(estimate.process)} of {size_text(device.total)}, {of}",
     ]
-    low, high = size_text(estimate.reserved_low), size_text(estimate.reserved_high)
+    low, high = size_text(estimate.process_low), size_text(estimate.process_high)
     between = f"{low} {dash} {high}" if low != high else low
     second = f"Expected: {between}. Free now: {size_text(device.free)}."
     third = f"{device.name}. The peak comes in {estimate.peak_at}."
@@ -50,10 +50,10 @@ def gauge(estimate: Estimate, width: int) -> Content:
     """The peak against the device's capacity, with the range and the limit as marks."""
     marks = glyphs()
     device = estimate.device
-    whole = max(device.total, estimate.reserved_high) or 1
+    whole = max(device.total, estimate.process_high) or 1
     cells = max(10, width - 1)
-    peak = max(1, round(estimate.reserved / whole * cells))
-    high = max(peak, round(estimate.reserved_high / whole * cells))
+    peak = max(1, round(estimate.process / whole * cells))
+    high = max(peak, round(estimate.process_high / whole * cells))
     taken = round((device.total - device.free) / whole * cells)
     limit = round(device.total / whole * cells)
     style = {"fits": "$text-success", "tight": "$text-warning"}.get(estimate.verdict, "$text-error")

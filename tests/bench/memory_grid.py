@@ -1,0 +1,163 @@
+"""The closed form against the trace over a grid: `python tests/bench/memory_grid.py [--save FILE] [--traces FILE]`.
+
+Every configuration is estimated in closed form and traced, for a GPU, from published sizes of models. Prints a table, the
+median error, the share within 4 %, and both tiers' times. --traces keeps traced figures, so that a second call after a
+change of the closed form takes a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from workbench.core.memory.device import Device
+from workbench.core.memory.estimate import estimate_memory
+from workbench.core.memory.row_shape import RowShape
+from workbench.core.recipe import recipe_from_mapping
+from workbench.engine.environment import prepare_environment
+
+MODELS = {
+    "qwen2-0.5b": {"model_type": "qwen2", "vocab_size": 151936, "hidden_size": 896, "intermediate_size": 4864,
+                   "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2,
+                   "tie_word_embeddings": True},
+    "qwen3-0.6b": {"model_type": "qwen3", "vocab_size": 151936, "hidden_size": 1024, "intermediate_size": 3072,
+                   "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,
+                   "tie_word_embeddings": True},
+    "llama-1b": {"model_type": "llama", "vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 8192,
+                 "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 64,
+                 "tie_word_embeddings": True},
+    "llama-8b": {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
+                 "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+                 "tie_word_embeddings": False},
+    "mistral-7b": {"model_type": "mistral", "vocab_size": 32768, "hidden_size": 4096, "intermediate_size": 14336,
+                   "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+                   "sliding_window": None, "tie_word_embeddings": False},
+    "gemma-2b": {"model_type": "gemma", "vocab_size": 256000, "hidden_size": 2048, "intermediate_size": 16384,
+                 "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256,
+                 "tie_word_embeddings": True},
+    "gpt2": {"model_type": "gpt2", "vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12,
+             "n_positions": 1024},
+    "opt-350m-like": {"model_type": "opt", "vocab_size": 50272, "hidden_size": 1024, "ffn_dim": 4096,
+                      "num_hidden_layers": 24, "num_attention_heads": 16, "word_embed_proj_dim": 1024,
+                      "max_position_embeddings": 2048},
+    "pythia-410m": {"model_type": "gpt_neox", "vocab_size": 50304, "hidden_size": 1024, "intermediate_size": 4096,
+                    "num_hidden_layers": 24, "num_attention_heads": 16, "tie_word_embeddings": False},
+}  # fmt: skip
+
+LORA: dict[str, Any] = {"name": "lora", "rank": 16}
+QV: dict[str, Any] = {"name": "lora", "rank": 32, "targets": "q+v"}
+FULL: dict[str, Any] = {"name": "full"}
+QLORA: dict[str, Any] = {"name": "qlora", "rank": 16}
+CHECKPOINTED = {"gradient_checkpointing": True}
+PLAIN = {"autocast": False}
+WIDE = {"precision": "float32", "autocast": True}
+
+GRID: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
+    *[("qwen2-0.5b", method, length, {}) for method in (FULL, LORA, QV) for length in (512, 2048, 8192)],
+    *[("qwen2-0.5b", method, length, CHECKPOINTED) for method in (FULL, LORA) for length in (512, 4096, 32768)],
+    *[("llama-1b", FULL, 1024, {"optimizer": name})
+      for name in ("adamw", "adamw_8bit", "paged_adamw", "paged_adamw_8bit", "adafactor", "sgd")],
+    *[("llama-1b", FULL, 512, {"optimizer": name, **CHECKPOINTED}) for name in ("adamw", "adamw_8bit", "adafactor")],
+    *[("llama-1b", LORA, length, extra) for length in (512, 4096) for extra in (PLAIN, WIDE, CHECKPOINTED)],
+    *[("llama-1b", QLORA, length, extra) for length in (512, 4096, 16384) for extra in ({}, CHECKPOINTED)],
+    ("llama-1b", {**QLORA, "quantisation": "int8"}, 1024, {}),
+    ("llama-1b", {**QLORA, "double_quantisation": False}, 1024, CHECKPOINTED),
+    ("llama-1b", {**LORA, "dropout": 0.05}, 1024, {}),
+    ("llama-1b", {**LORA, "dropout": 0.05}, 1024, PLAIN),
+    ("llama-1b", {**LORA, "dora": True}, 1024, {}),
+    ("llama-1b", {**LORA, "dora": True}, 1024, PLAIN),
+    *[("llama-1b", {"name": name}, 1024, {}) for name in
+      ("ia3", "layernorm", "prompt", "prefix", "houlsby", "pfeiffer", "vera", "adalora")],
+    ("llama-1b", LORA, 1024, {"micro_batch": 4, "effective_batch": 4}),
+    ("llama-1b", LORA, 1024, {"micro_batch": 2, "effective_batch": 8}),
+    ("llama-1b", FULL, 1024, {"micro_batch": 2, "effective_batch": 8}),
+    ("llama-1b", LORA, 2048, {"packing": True}),
+    ("llama-8b", LORA, 2048, {}),
+    ("llama-8b", LORA, 8192, CHECKPOINTED),
+    ("llama-8b", FULL, 2048, CHECKPOINTED),
+    ("llama-8b", QLORA, 4096, CHECKPOINTED),
+    ("mistral-7b", QLORA, 2048, {"optimizer": "paged_adamw_8bit", **CHECKPOINTED}),
+    ("mistral-7b", LORA, 2048, PLAIN),
+    *[("qwen3-0.6b", method, 2048, extra) for method in (FULL, LORA) for extra in ({}, CHECKPOINTED)],
+    *[("gemma-2b", method, 1024, extra) for method in (FULL, LORA) for extra in ({}, CHECKPOINTED)],
+    *[(name, method, 1024, extra) for name in ("gpt2", "opt-350m-like", "pythia-410m") for method in (FULL, LORA)
+      for extra in ({}, PLAIN)],
+]  # fmt: skip
+
+GPU = Device("cuda", "a GPU", 80 * 2**30, 79 * 2**30)
+
+
+def main() -> int:
+    """Trace what is not kept yet, estimate everything, and print."""
+    parser = argparse.ArgumentParser(description="The closed form against the trace.")
+    parser.add_argument("--save", type=Path, help="write the table as JSON")
+    parser.add_argument("--traces", type=Path, help="a file that keeps traced figures from call to call")
+    parser.add_argument("--only", default="", help="configurations whose words hold this")
+    options = parser.parse_args()
+    kept: dict[str, Any] = json.loads(options.traces.read_text()) if options.traces and options.traces.exists() else {}
+    lines = []
+    with tempfile.TemporaryDirectory() as work:
+        skeletons: dict[str, Any] = {}
+        for name, method, length, extra in GRID:
+            words = f"{name} {json.dumps(method)} {length} {json.dumps(extra)}"
+            if options.only not in words:
+                continue
+            lines.append(_line(Path(work), skeletons, kept, words, (name, method, length, extra)))
+            if options.traces:
+                options.traces.write_text(json.dumps(kept))
+    errors = sorted(abs(line["error"]) for line in lines)
+    within = sum(error <= 0.04 for error in errors) / len(errors)
+    print(f"{len(errors)} configurations: median {100 * statistics.median(errors):.2f}%, "
+          f"{100 * within:.1f}% of them within 4%, worst {100 * errors[-1]:.1f}%; "
+          f"closed form {1000 * max(line['closed_seconds'] for line in lines):.1f} ms at most")  # fmt: skip
+    if options.save:
+        options.save.write_text(json.dumps(lines, indent=1) + "\n")
+    return 0
+
+
+def _line(
+    work: Path, skeletons: dict[str, Any], kept: dict[str, Any], words: str, line: tuple[str, dict[str, Any], int, Any]
+) -> dict[str, Any]:
+    name, method, length, extra = line
+    folder = work / name
+    if name not in skeletons:
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 131072, **MODELS[name]}))
+        prepare_environment(1, True)
+        from workbench.engine.skeletons import build_skeleton
+
+        skeletons[name] = build_skeleton(folder)
+    training = {"micro_batch": 1, "effective_batch": 1, **extra}
+    data: dict[str, Any] = {"max_length": length}
+    if "packing" in training:
+        data["packing"] = training.pop("packing")
+    recipe = recipe_from_mapping({"model": {"path": str(folder)}, "data": data, "method": method, "training": training})
+    rows = RowShape(length, length)
+    began = time.perf_counter()
+    estimate = estimate_memory(recipe, skeletons[name], GPU, rows)
+    closed_seconds = time.perf_counter() - began
+    if words not in kept:
+        from workbench.engine.trace.tracing import trace_recipe
+
+        peak, seconds = trace_recipe(recipe, skeletons[name], rows, "cuda")
+        kept[words] = {"allocated": peak.allocated, "reserved": peak.reserved, "seconds": round(seconds, 1),
+                       "parts": peak.parts, "peak_at": f"{peak.phase}: {peak.operation}"}  # fmt: skip
+    traced = kept[words]
+    error = estimate.allocated / traced["allocated"] - 1
+    print(f"{100 * error:+6.2f}%  traced {traced['allocated'] / 2**30:8.3f}  closed {estimate.allocated / 2**30:8.3f}  "
+          f"{traced['seconds']:5.1f} s  {words}", flush=True)  # fmt: skip
+    if abs(error) > 0.03:
+        print(f"         {traced['peak_at']} {[round(v / 2**30, 3) for v in traced['parts'].values()]}\n         "
+              f"{estimate.peak_at} {[round(v / 2**30, 3) for v in list(estimate.parts.values())[:-1]]}")  # fmt: skip
+    return {"configuration": words, "traced": traced["allocated"], "closed": estimate.allocated, "error": error,
+            "trace_seconds": traced["seconds"], "closed_seconds": closed_seconds}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

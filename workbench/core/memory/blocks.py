@@ -1,0 +1,71 @@
+"""What a model's blocks are made of, as far as memory depends on it: told from the skeleton, and by architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.core.models.skeleton import NORM, Module, Skeleton
+
+POLYNOMIAL = ("gpt2", "phi", "gpt_bigcode", "codegen", "gptj", "gpt_neo")
+"""Architectures whose activation is a chain of plain operations (GELU by a polynomial and tanh)."""
+
+RECTIFIED = ("opt",)
+"""Architectures whose activation is ReLU, which keeps its result alone."""
+
+ROTATED_COPIES = ("gpt_neox", "phi3")
+"""Architectures whose queries and keys are cut from one product and rotated into tensors of their own."""
+
+COPIED_OUTPUT = ("gpt_neox", "phi")
+"""Architectures whose attention gives its output in an order that the next layer has to copy."""
+
+MASKS = {"gpt2": 2, "opt": 2}
+"""Dropouts on a block's hidden states, by architecture, where their configs have them by default."""
+
+SHIFTED = ("gemma", "gemma2", "gemma3_text")
+"""Architectures whose norms multiply by 1 + weight in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of a decoder."""
+
+    norms: int
+    """Norms over the hidden width."""
+    head_norms: bool
+    """Whether queries and keys are normalised too."""
+    native: bool
+    """LayerNorm, one operation, rather than RMSNorm, a chain of them in float32."""
+    shifted: bool
+    shared_input: bool
+    """Whether two norms read the same tensor, as attention and feed-forward side by side do."""
+    gated: bool
+    activation: str
+    """smooth (keeps its input), rectified (its output), or polynomial (four tensors)."""
+    rotated_copies: bool
+    copied_output: bool
+    masks: int
+
+
+def block_of(skeleton: Skeleton) -> Block:
+    """The model's block, from its first one's modules."""
+    first = [module for module in skeleton.modules if module.layer == 0]
+    norms = [module for module in first if module.kind == NORM and _width(module) == skeleton.hidden_size]
+    heads = [module for module in first if module.kind == NORM and module.leaf in ("q_norm", "k_norm")]
+    kind = skeleton.model_type
+    activation = "polynomial" if kind in POLYNOMIAL else "rectified" if kind in RECTIFIED else "smooth"
+    return Block(
+        norms=len([one for one in norms if one not in heads]) or 2,
+        head_norms=bool(heads),
+        native=any(len(module.parameters) > 1 for module in norms),
+        shifted=kind in SHIFTED,
+        shared_input=kind == "gpt_neox",
+        gated=any(module.leaf in ("gate_proj", "gate_up_proj", "w1") for module in first),
+        activation=activation,
+        rotated_copies=kind in ROTATED_COPIES,
+        copied_output=kind in COPIED_OUTPUT,
+        masks=MASKS.get(kind, 0),
+    )
+
+
+def _width(module: Module) -> int:
+    return module.parameters[0][1][0] if module.parameters else 0

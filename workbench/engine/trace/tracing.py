@@ -1,0 +1,79 @@
+"""Tracing a recipe's memory: two steps of the real thing on tensors that hold no values."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+from workbench.core.memory.numbers import resolve_autocast, resolve_precision
+from workbench.core.memory.row_shape import RowShape
+from workbench.core.models.skeleton import Skeleton
+from workbench.core.recipe import Recipe
+from workbench.engine.trace.attention import WORKSPACES, attention_as_trained
+from workbench.engine.trace.build import build_model, empty_base, model_config
+from workbench.engine.trace.fake import fake_tensors
+from workbench.engine.trace.log import AllocationLog
+from workbench.engine.trace.quantised import quantised_tensors, steps_of_quantised_products
+from workbench.engine.trace.replay import Peak, find_peak
+from workbench.engine.trace.stand_in import stand_in_device
+from workbench.engine.trace.steps import Loop, Stepper, is_masked
+
+PRODUCTS = {"default": 8_519_680, "hopper": 32 * 2**20}
+"""Bytes of cuBLAS's workspace, which torch takes from its own allocator (CUDABlas.cpp, parseChosenWorkspaceSize)."""
+
+HOPPER = ("H100", "H200", "H800", "GH200", "B100", "B200", "GB200", "B300", "GB300")
+
+
+def trace_recipe(
+    recipe: Recipe,
+    skeleton: Skeleton,
+    rows: RowShape,
+    kind: str,
+    name: str = "",
+    loop: Loop | None = None,
+) -> tuple[Peak, float]:
+    """The peak of two steps of `recipe` with rows of this shape on a device of `kind` (cuda or cpu), and the seconds.
+
+    `name` is the GPU's, for the size of its workspaces. No GPU is used and no weight is read.
+    """
+    began = time.perf_counter()
+    loop = loop or Loop()
+    device = stand_in_device() if kind == "cuda" else torch.device("cpu")
+    quantised = str(recipe.method.knobs.get("quantisation", "none")) != "none"
+    log = AllocationLog(
+        device.type,
+        steps_of_quantised_products() if quantised else None,
+        WORKSPACES if kind == "cuda" else None,
+    )
+    base = empty_base(model_config(recipe.model), recipe.model.attention)
+    autocast = None
+    if resolve_autocast(recipe, kind):
+        autocast = torch.float16 if resolve_precision(recipe, kind) == "float16" else torch.bfloat16
+    with fake_tensors(), attention_as_trained(is_masked(recipe, loop)):
+        model = build_model(base, recipe, skeleton, device)
+        log.phase = "setup"
+        _note(model, log)
+        if kind == "cuda":
+            log.take(PRODUCTS["hopper" if any(one in name for one in HOPPER) else "default"], "cuBLAS", "buffers")
+        stepper = Stepper(model, recipe, rows, log, loop)
+        set_up = len(log.events)
+        with log:
+            stepper.take(autocast)
+        events = list(log.events)
+        peak = find_peak(events[:set_up], events[set_up:], log.roles, skeleton.vocabulary, kind == "cuda")
+    return peak, time.perf_counter() - began
+
+
+def _note(model: Any, log: AllocationLog) -> None:
+    """Log what the model itself takes: the base's weights, and what the method has added."""
+    adapter = hasattr(model, "peft_config")
+    for name, parameter in model.named_parameters():
+        log.add(parameter, name, "adapters" if adapter and parameter.requires_grad else "weights")
+    for name, buffer in model.named_buffers():
+        log.add(buffer, name, "weights")
+    for tensor in quantised_tensors(model):
+        log.add(tensor, "scales of the quantised weights", "weights")
+    for name, tensor in getattr(model, "started_from", {}).items():
+        log.add(tensor, name, "adapters")
