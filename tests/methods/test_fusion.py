@@ -3,7 +3,7 @@
 import pytest
 import torch
 from architectures import make
-from proof import CLOSE, build, distance, fit, ids, load, logits, recipe_for, resume
+from proof import CLOSE, build, distance, fit, ids, load, logits, prove, recipe_for
 
 from workbench.core.errors import UserError
 from workbench.engine.methods import count_trainable
@@ -63,7 +63,7 @@ def test_fusion_starts_between_its_adapters(models, tmp_path):
 def test_a_fusion_resumes_exactly(models, tmp_path):
     folder = make(models, "llama")
     adapters = sources(folder, tmp_path)
-    assert resume(folder, {"name": "fusion", "adapters": adapters}, tmp_path / "half") == 0.0
+    assert prove(folder, {"name": "fusion", "adapters": adapters}, tmp_path / "fused").resumed == 0.0
 
 
 def test_fusion_refuses_one_adapter_another_kind_and_adapters_in_different_places(models, tmp_path):

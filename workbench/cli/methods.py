@@ -10,6 +10,7 @@ from typing import Any
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.methods import METHODS, Method
+from workbench.core.methods.rates import WIDTH
 
 
 def run(given: argparse.Namespace) -> int:
@@ -27,13 +28,16 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _lines(method: Method, page: Page) -> list[str]:
-    width = min(page.width, 100)
+    room = min(page.width, 100)
 
     def wrap(text: str, indent: str = "  ", first: str | None = None) -> list[str]:
-        return textwrap.wrap(text, width, initial_indent=first or indent, subsequent_indent=indent)
+        return textwrap.wrap(text, room, initial_indent=first or indent, subsequent_indent=indent)
 
     lines = [page.bold(f"{method.title} ({method.name})"), *wrap(method.what), *wrap(method.equation)]
-    lines += wrap(f"Trains {method.trains}; learning rate {method.learning_rate:g} unless the recipe says otherwise.")
+    width = f" on a model {WIDTH:,} wide, more on a narrower one" if method.by_width else ""
+    lines += wrap(
+        f"Trains {method.trains}; learning rate {method.learning_rate:g}{width} unless the recipe says otherwise."
+    )
     lines += wrap(
         ("Merges into the base's weights. " if method.merges else "")
         + f"Base and tuned {'answer from one model in memory' if method.shares_base else 'are two models'}."

@@ -62,18 +62,22 @@ def _tried(model_type: str, skeleton: str, config: str) -> dict[str, Any]:
     stored = read_json(cache)
     if isinstance(stored, dict):
         return stored
-    asked = json.dumps({"skeleton": json.loads(skeleton), "config": json.loads(config)})
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-m", "workbench.engine.methods.trial"],
-            input=asked, capture_output=True, text=True, timeout=PATIENCE, check=True,
-        )  # fmt: skip
-        found = json.loads(answer.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        raise UserError("PEFT could not try this config on the model; see that the file is one of PEFT's.") from None
+    found = ask_trial({"skeleton": json.loads(skeleton), "config": json.loads(config)})
     cache.parent.mkdir(parents=True, exist_ok=True)
     write_json_atomically(cache, found)
     return dict(found)
+
+
+def ask_trial(asked: dict[str, Any]) -> dict[str, Any]:
+    """The answer of `workbench.engine.methods.trial`, in a process of its own; UserError where it gives none."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "workbench.engine.methods.trial"],
+            input=json.dumps(asked), capture_output=True, text=True, timeout=PATIENCE, check=True,
+        )  # fmt: skip
+        return dict(json.loads(answer.stdout.strip().splitlines()[-1]))
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        raise UserError("PEFT could not try this config on the model; see that the file is one of PEFT's.") from None
 
 
 def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:

@@ -105,16 +105,19 @@ def count_trained(skeleton: Skeleton, config: Mapping[str, Any]) -> dict[str, An
     return {"by_module": list(sums.items()), "added": True}
 
 
-def main() -> int:
-    asked = json.loads(sys.stdin.read())
+def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to one such question."""
     skeleton = skeleton_from_json(asked["skeleton"])
     try:
         if skeleton is None:
             raise UserError("The model's skeleton is of another version; open the model again.")
-        answer = count_trained(skeleton, asked["config"])
+        return count_trained(skeleton, asked["config"])
     except UserError as error:
-        answer = {"refused": error.sentence}
-    sys.stdout.write(json.dumps(answer) + "\n")
+        return {"refused": error.sentence}
+
+
+def main() -> int:
+    sys.stdout.write(json.dumps(answer(json.loads(sys.stdin.read()))) + "\n")
     return 0
 
 

@@ -76,6 +76,7 @@ class MethodPane(Vertical):
         yield self.trainable
 
     def on_mount(self) -> None:
+        self._show_forms()
         self._show()
 
     def focus_first(self) -> None:
@@ -86,14 +87,20 @@ class MethodPane(Vertical):
     async def watch_recipe(self, before: Recipe, now: Recipe) -> None:
         if before.method.name != now.method.name and self.is_mounted:
             await self._change_form()
-        for form in self.query(KnobForm):
-            form.show(now)
+        self._show_forms()
         self._show()
 
     async def watch_skeleton(self) -> None:
         if self.is_mounted:
             await self._change_form()
+            self._show_forms()
         self._show()
+
+    def _show_forms(self) -> None:
+        """The recipe's values, and the defaults that this model gives."""
+        for form in self.query(KnobForm):
+            form.skeleton = self.skeleton
+            form.show(self.recipe)
 
     def watch_model_note(self) -> None:
         self._show()
@@ -154,6 +161,7 @@ class MethodPane(Vertical):
             await shown.remove()
             return
         more = KnobForm(_training_rest(), self.recipe, id="more-knobs")
+        more.skeleton = self.skeleton
         await self.query_one("#method-scroll").mount(more)
         next(iter(more.rows.values())).field.focus()
 
