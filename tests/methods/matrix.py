@@ -12,7 +12,7 @@ import transformers
 from architectures import CONFIGS
 from proof import build, fit, recipe_for, save
 
-from workbench.core.methods.proved import PROVED_FILE, proved_markdown
+from workbench.core.methods.proved import PROVED_FILE, proved_markdown, read_proved
 
 PRECISIONS = {"full precision": "none", "4-bit": "nf4", "8-bit": "int8"}
 """How the base is stored, in words and as `method.quantisation` has it."""
@@ -83,15 +83,27 @@ def two_adapters(folder: Path) -> list[str]:
     return [str(place) for place in places]
 
 
-def table(cells: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
-    """The table as it is kept: versions, and each method's cells by architecture and precision."""
-    versions = {module.__name__: module.__version__.partition("+")[0] for module in (torch, transformers, peft)}
+def kept(architecture: str, precision: str) -> dict[str, dict[str, Any]]:
+    """The kept cells of every method there."""
+    found = {row["title"]: row["cells"].get(architecture, {}).get(precision) for row in table()["rows"]}
+    return {title: cell for title, cell in found.items() if cell is not None}
+
+
+def keep(architecture: str, precision: str, cells: dict[str, dict[str, Any]]) -> None:
+    """Put what has come out into the table, where the program and its readers find it."""
+    found = table()
     kinds = {name: "qlora" if name == "LoftQ" else method["name"] for name, method in METHODS.items()}
-    rows = [{"title": name, "method": kinds[name], "cells": cells[name]} for name in METHODS if name in cells]
-    return {"versions": versions, "architectures": list(CONFIGS), "precisions": list(PRECISIONS), "rows": rows}
-
-
-def write(found: dict[str, Any]) -> None:
-    """Keep the table where the program and its readers find it."""
+    before = {row["title"]: row["cells"] for row in found["rows"]}
+    found["versions"] = {one.__name__: one.__version__.partition("+")[0] for one in (torch, transformers, peft)}
+    found["architectures"], found["precisions"] = list(CONFIGS), list(PRECISIONS)
+    found["rows"] = [{"title": name, "method": kinds[name], "cells": before.get(name, {})} for name in METHODS]
+    for row in found["rows"]:
+        row["cells"].setdefault(architecture, {})[precision] = cells[row["title"]]
     PROVED_FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PROVED_FILE.with_suffix(".md").write_text(proved_markdown(found), encoding="utf-8")
+
+
+def table() -> dict[str, Any]:
+    """The table as it is kept now."""
+    read_proved.cache_clear()
+    return read_proved()

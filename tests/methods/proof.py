@@ -56,8 +56,8 @@ class Found:
     merged: float | str = 0.0
     """Difference there after merging into the whole base, saving that and loading it as a plain model; or the sentence
     of the refusal."""
-    cached: bool = False
-    """Whether answers with the cache are those without."""
+    cached: float = 0.0
+    """How far below the likeliest token without the cache the token stands that was chosen with it."""
     resumed: float = 0.0
     """Largest difference of the losses when a fresh process takes the run up half-way."""
 
@@ -89,6 +89,14 @@ def logits(model: Any) -> torch.Tensor:
     return model(input_ids=given, attention_mask=torch.ones_like(given)).logits.float()
 
 
+@torch.no_grad()
+def loss(model: Any) -> float:
+    """The loss without dropout, which is what falls: a step's own is of other weights left out each time."""
+    model.eval()
+    given = ids()
+    return float(model(input_ids=given, attention_mask=torch.ones_like(given), labels=given, use_cache=False).loss)
+
+
 def distance(first: torch.Tensor, second: torch.Tensor) -> float:
     return float((first - second).abs().max() / first.abs().max().clamp(min=1.0))
 
@@ -117,8 +125,8 @@ def fit(
     model.train()
     for step in range(start, start + steps):
         torch.manual_seed(step)
-        loss = model(input_ids=given, attention_mask=torch.ones_like(given), labels=given, use_cache=False).loss
-        loss.backward()
+        now = model(input_ids=given, attention_mask=torch.ones_like(given), labels=given, use_cache=False).loss
+        now.backward()
         penalty = penalty_of(model)
         if penalty is not None:
             penalty.backward()
@@ -127,7 +135,7 @@ def fit(
         for callback in callbacks:
             callback.on_optimizer_step(None, state, None)
         optimizer.zero_grad()
-        losses.append(float(loss.detach()))
+        losses.append(float(now.detach()))
     return losses, optimizer
 
 
@@ -142,14 +150,16 @@ def build(folder: Path, recipe: Recipe) -> Any:
 
 
 @torch.no_grad()
-def answers_without_cache(model: Any, count: int) -> list[list[int]]:
-    found = []
-    for question in QUESTIONS:
-        tokens = list(question)
-        for _ in range(count):
-            tokens.append(int(model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0, -1].argmax()))
-        found.append(tokens[len(question) :])
-    return found
+def gap_of_cache(model: Any) -> float:
+    """How far a token that was chosen with the cache stands below the likeliest one without, relative to the largest."""
+    gaps = []
+    for question, answer in zip(QUESTIONS, answer_questions(model, QUESTIONS, None, 0, TOKENS), strict=True):
+        assert len(answer) == TOKENS
+        for end in range(TOKENS):
+            given = torch.tensor([question + answer[:end]])
+            last = model(input_ids=given, use_cache=False).logits[0, -1]
+            gaps.append(float((last.max() - last[answer[end]]) / last.abs().max().clamp(min=1.0)))
+    return max(gaps)
 
 
 def is_whole(model: Any) -> bool:
@@ -172,14 +182,14 @@ def train(folder: Path, method: dict[str, Any], work: Path) -> Found:
     recipe = recipe_for(method)
     counted = recipe.method.facts.count(build_skeleton(folder), recipe.method.knobs).total
     model = build(folder, recipe)
-    found = Found(counted=counted, trained=count_trainable(model))
-    before, optimizer = fit(model, recipe, HALF)
+    found = Found(counted=counted, trained=count_trainable(model), first_loss=loss(model))
+    _, optimizer = fit(model, recipe, HALF)
     save(model, work / "half")
     if not is_whole(model):
         save_state(model, work / "half")
     torch.save(optimizer.state_dict(), work / "half" / "optimizer.pt")
     after, _ = fit(model, recipe, STEPS - HALF, optimizer, start=HALF)
-    found.first_loss, found.last_loss = before[0], after[-1]
+    found.last_loss = loss(model)
     save(model, work / "result")
     save_file({"tuned": logits(model).contiguous()}, work / "tuned.safetensors")
     (work / "losses.json").write_text(json.dumps(after), encoding="utf-8")
@@ -200,12 +210,12 @@ def come_back(job: dict[str, Any]) -> dict[str, Any]:
         found.off = distance(base, logits(again))
         switch_on(again)
         found.on_again = distance(tuned, logits(again))
-        found.cached = answer_questions(again, QUESTIONS, None, 0, TOKENS) == answers_without_cache(again, TOKENS)
+        found.cached = gap_of_cache(again)
         found.merged = merge(open_adapter(load(folder, recipe, whole=True), work / "result"), work / "merged")
     else:
         again = load(work / "result", recipe)
         found.reloaded = distance(tuned, logits(again))
-        found.cached = answer_questions(again, QUESTIONS, None, 0, TOKENS) == answers_without_cache(again, TOKENS)
+        found.cached = gap_of_cache(again)
         found.merged = "there is no adapter to merge"
     found.resumed = resume(folder, recipe, work)
     named = ("changed", "reloaded", "off", "on_again", "merged", "cached", "resumed")

@@ -1,5 +1,5 @@
 """Method by architecture by precision: what is counted, trained, saved, reopened, switched off, merged, generated and
-resumed; the kept table is what comes out. `WRITE_PROOF=1 pytest -m slow tests/methods/test_matrix.py` writes it anew.
+resumed; the kept table must be what comes out. `WRITE_PROOF=1 pytest -m slow tests/methods/test_matrix.py` writes it anew.
 """
 
 import json
@@ -8,25 +8,28 @@ import os
 import pytest
 from architectures import CONFIGS, make
 from fresh import FreshProcesses
-from matrix import METHODS, PRECISIONS, over, table, with_files, write
+from matrix import METHODS, PRECISIONS, keep, kept, over, with_files
 from proof import CLOSE, Found, prove, train
 
 from workbench.core.errors import UserError
-from workbench.core.methods import peft
-from workbench.core.methods.proved import PROVED_FILE
-from workbench.engine.methods import trial
+from workbench.core.methods import asking, trying
+from workbench.engine.methods import abilities, trial
 
 AT_ONCE = 4
 """Jobs that wait for the fresh processes before the training goes on."""
 
 
-def check(found):
+ROUNDED = 0.05
+"""Over an 8-bit base a token's numbers depend on those beside it: LLM.int8() rounds together what is read together."""
+
+
+def check(found, eight_bit=False):
     """What must hold of a method that does not refuse."""
     assert found.trained == found.counted > 0
     assert found.last_loss < found.first_loss
     assert found.changed > CLOSE
     assert max(found.reloaded, found.off, found.on_again) <= CLOSE
-    assert found.cached
+    assert found.cached <= (ROUNDED if eight_bit else CLOSE)
     assert found.resumed == 0.0
     assert isinstance(found.merged, str) or found.merged <= CLOSE, found.merged
     assert not isinstance(found.merged, str) or found.merged.endswith((".", "merge"))
@@ -47,7 +50,8 @@ def test_a_method_trains_what_it_counts_and_comes_back_from_disk(name, architect
 
 @pytest.mark.parametrize("quantisation", ["nf4", "fp4", "int8"])
 def test_qlora_trains_and_comes_back_over_a_quantised_base(quantisation, models, tmp_path):
-    check(prove(make(models, "llama"), {"name": "qlora", "quantisation": quantisation}, tmp_path))
+    method = {"name": "qlora", "quantisation": quantisation}
+    check(prove(make(models, "llama"), method, tmp_path), eight_bit=quantisation == "int8")
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +59,6 @@ def fresh():
     processes = FreshProcesses()
     yield processes
     processes.close()
-
-
-@pytest.fixture(scope="module")
-def cells():
-    """Every cell that this session has proved."""
-    return {}
 
 
 def try_cell(architecture, precision, name, folder, work, fresh):
@@ -78,14 +76,16 @@ def try_cell(architecture, precision, name, folder, work, fresh):
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("architecture", CONFIGS)
-def test_every_method_holds_or_refuses_in_a_sentence(
-    architecture, precision, models, tmp_path, fresh, cells, monkeypatch
-):
+def test_every_method_holds_or_refuses_in_a_sentence(architecture, precision, models, tmp_path, fresh, monkeypatch):
     """In this process each method is trained; in a process of its own each result is opened and measured."""
-    monkeypatch.setattr(peft, "ask_trial", trial.answer)  # a process for each takes ten seconds
-    peft._tried.cache_clear()
+    in_here = {"workbench.engine.methods.trial": trial.answer, "workbench.engine.methods.abilities": abilities.answer}
+    monkeypatch.setattr(
+        asking, "run_program", lambda program, asked, _: in_here[program](asked)
+    )  # not ten seconds each
+    trying._counted.cache_clear()
+    trying._able.cache_clear()
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
-    folder, waiting, wrong = make(models, architecture), [], []
+    folder, waiting, wrong, cells = make(models, architecture), [], [], {}
 
     def finish(name, found, answer):
         fresh.wait()
@@ -95,10 +95,11 @@ def test_every_method_holds_or_refuses_in_a_sentence(
             return
         whole = Found(**{**vars(found), **measured})
         try:
-            check(whole)
+            check(whole, eight_bit=precision == "8-bit")
         except AssertionError:
             wrong.append(f"{name}: {whole}")
-        cells.setdefault(name, {}).setdefault(architecture, {})[precision] = cell_of(whole)
+            return
+        cells[name] = cell_of(whole)
 
     for number, name in enumerate(METHODS):
         try:
@@ -107,7 +108,7 @@ def test_every_method_holds_or_refuses_in_a_sentence(
             wrong.append(f"{name}: {type(error).__name__}: {error}")
             continue
         if answer is None:
-            cells.setdefault(name, {}).setdefault(architecture, {})[precision] = found
+            cells[name] = found
             continue
         waiting.append((name, found, answer))
         if len(waiting) >= AT_ONCE:
@@ -115,16 +116,6 @@ def test_every_method_holds_or_refuses_in_a_sentence(
     for one in waiting:
         finish(*one)
     assert not wrong, "\n".join(wrong)
-
-
-@pytest.mark.slow
-def test_the_kept_table_is_what_has_been_proved(cells):
-    """Where all cells have been tried; the sentences of refusals may name versions' own words."""
-    if sum(len(each) for by_kind in cells.values() for each in by_kind.values()) < (
-        len(METHODS) * len(CONFIGS) * len(PRECISIONS)
-    ):
-        pytest.skip("not every cell has been tried")
-    found = table(cells)
     if os.environ.get("WRITE_PROOF"):
-        write(found)
-    assert json.loads(PROVED_FILE.read_text(encoding="utf-8"))["rows"] == found["rows"]
+        keep(architecture, precision, cells)
+    assert kept(architecture, precision) == cells

@@ -14,8 +14,8 @@ PROVED_FILE = Path(__file__).with_name("proved.json")
 A cell stands under its architecture and precision: `parameters` (trained) and `merges`, or `refuses`, a sentence.
 """
 
-REFUSED, MERGED, KEPT = "–", "m", "✓"
-"""Marks of a cell: the method refuses the model; it holds and merges; it holds and is kept as an adapter."""
+REFUSED, MERGED, KEPT, UNTRIED = "–", "m", "✓", "?"
+"""Marks of a cell: the method refuses the model; it holds and merges; it holds and is kept as an adapter; not tried."""
 
 WORDS = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "mistral": "Mistral", "gemma": "Gemma", "phi": "Phi",
          "gpt2": "GPT-2", "gpt_neox": "GPT-NeoX", "opt": "OPT"}  # fmt: skip
@@ -71,13 +71,16 @@ def proved_markdown(table: Mapping[str, Any]) -> str:
         "|---|" + "---|" * len(architectures),
     ]
     for row in table["rows"]:
-        marks = ["".join(_mark(row["cells"][one][each]) for each in precisions) for one in architectures]
+        found = [row["cells"].get(one, {}) for one in architectures]
+        marks = ["".join(_mark(cells.get(each)) for each in precisions) for cells in found]
         lines.append(f"| {row['title']} | " + " | ".join(f"`{one}`" for one in marks) + " |")
     lines += ["", "## Refusals", "", *_refusals(table)]
     return "\n".join(lines) + "\n"
 
 
-def _mark(cell: Mapping[str, Any]) -> str:
+def _mark(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return UNTRIED
     if "refuses" in cell:
         return REFUSED
     return MERGED if cell["merges"] else KEPT
