@@ -27,8 +27,8 @@ build_skeleton = lru_cache(maxsize=None)(build_skeleton_anew)
 PeftModel.create_or_update_model_card = lambda self, folder: None  # a template compiled at each save, and not asked for
 
 VOCABULARY = 256
-STEPS = 6
-HALF = 3
+STEPS = 8
+HALF = 4
 TOKENS = 3
 """Tokens that are generated with the cache and without."""
 

@@ -19,6 +19,7 @@ from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible, written
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.methods import Method
+from workbench.core.methods.proved import proved_words
 from workbench.core.methods.targets import PRESETS
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, TrainingSection
@@ -138,7 +139,7 @@ class MethodPane(Vertical):
         method = recipe.method.facts
         self.methods.styles.max_height = max(3, self.size.height // 5 + 1)
         self.methods.show(recipe.method, skeleton)
-        self.about.show(_about(method))
+        self.about.show(_about(method, skeleton))
         heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
         self.method_heading.show(heading)
         room = max(1, min(7, self.size.height // 4 - 1))
@@ -181,6 +182,8 @@ def _training_rest() -> dict[str, Knob]:
     return {f"training.{name}": knob for name, knob in knobs_of(TrainingSection).items() if name not in USED}
 
 
-def _about(method: Method) -> Content:
+def _about(method: Method, skeleton: Skeleton | None) -> Content:
     equation, paper = (written(method.equation), "bold $accent"), (written(method.paper), "$quiet")
-    return Content.assemble(written(method.what), "\n", equation, "\n", paper)
+    proved = proved_words(method.name, skeleton.model_type) if skeleton else ""
+    shown = (visible(f" · proved on {skeleton.model_type}: {proved}"), "$quiet") if skeleton and proved else ""
+    return Content.assemble(written(method.what), "\n", equation, "\n", paper, shown)
