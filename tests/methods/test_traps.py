@@ -268,8 +268,9 @@ def test_lora_plus_lets_b_learn_faster_than_a(models):
     assert {rates[name] for name in rates if "lora_A" in name} == {rate(model, recipe)}
 
 
-def test_loftq_starts_nearer_to_the_whole_base_than_plain_qlora(models):
-    folder = make(models, "llama")
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_loftq_starts_nearer_to_the_whole_base_than_plain_qlora(architecture, models):
+    folder = make(models, architecture)
     whole = logits(AutoModelForCausalLM.from_pretrained(folder))
     plain = distance(whole, logits(build(folder, recipe_for({"name": "qlora"}))))
     started = build(folder, recipe_for({"name": "qlora", "loftq": True, "rank": 16}))
