@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (else the process's own) name; the exit status."""
-    gc.set_threshold(20_000, 20, 20)  # the default's 700 costs a start 10 to 20 ms and finds nothing to free
+    gc.set_threshold(200_000, 20, 20)  # each look of the default's 700 costs a start up to 10 ms and finds nothing
     try:
         from workbench.cli.command import run_command
 

@@ -124,7 +124,7 @@ async def test_a_learning_rate_is_typed_with_an_exponent_and_its_default_is_show
     async with opened(workspace, story(), (120, 45)) as (app, pilot):
         await on_method(pilot, app)
         field = row(app, "training.learning_rate").field
-        assert field.placeholder == "2e-4 (default)"
+        assert field.placeholder == "0.0043 (default)"
         field.focus()
         await type_text(pilot, "3e-3")
         assert app.recipe.training.learning_rate == 3e-3
@@ -140,7 +140,7 @@ async def test_plus_on_an_empty_learning_rate_begins_at_the_methods_own(workspac
         await on_method(pilot, app)
         row(app, "training.learning_rate").field.focus()
         await press(pilot, "plus")
-        assert app.recipe.training.learning_rate == pytest.approx(5e-4)
+        assert app.recipe.training.learning_rate == pytest.approx(5e-3)
 
 
 @pytest.mark.parametrize(

@@ -85,12 +85,14 @@ def watch() -> Watch:
     return Watch(**parts)
 
 
-def test_gradients_that_die_end_the_run_and_those_that_never_lived_or_have_no_loss_do_not() -> None:
+def test_gradients_that_die_or_never_lived_end_the_run_and_those_without_a_loss_do_not() -> None:
     def figures(norm: float | None, loss: float = 1.0) -> StepFigures:
         return StepFigures(1, loss, 0.1, norm, 1, 1)
 
     still = watch()
-    for _ in range(3 * STILL):
+    for _ in range(STILL - 1):
+        still._look_at_gradients(figures(0.0))
+    with pytest.raises(RunFailedError, match="exactly zero for all 5 steps so far"):
         still._look_at_gradients(figures(0.0))
     learnt = watch()
     learnt._look_at_gradients(figures(1.0))

@@ -1,7 +1,11 @@
 """Models and threads for the methods' tests."""
 
+import logging
+
 import pytest
 import torch
+
+logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # a line for every layer and pass
 
 
 @pytest.fixture(scope="session")

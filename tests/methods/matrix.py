@@ -1,14 +1,25 @@
-"""Which methods are tried, and where each is expected to refuse."""
+"""Which methods are tried, over which numbers, and the table that comes out."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+import peft
+import torch
+import transformers
+from architectures import CONFIGS
+from proof import build, fit, recipe_for, save
+
+from workbench.core.methods.proved import PROVED_FILE, proved_markdown, read_proved
+
+PRECISIONS = {"full precision": "none", "4-bit": "nf4", "8-bit": "int8"}
+"""How the base is stored, in words and as `method.quantisation` has it."""
 
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"name": "full"},
-    "full, attention of the last layer": {"name": "full", "parts": "attention", "layers": "last 1"},
     "LoRA": {"name": "lora"},
-    "LoRA q+v": {"name": "lora", "targets": "q+v"},
     "rsLoRA": {"name": "lora", "rslora": True},
     "DoRA": {"name": "lora", "dora": True},
     "PiSSA": {"name": "lora", "start": "pissa"},
@@ -16,10 +27,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "orthogonal LoRA": {"name": "lora", "start": "orthogonal"},
     "LoRA+": {"name": "lora", "plus": 16.0},
     "LoRA with biases": {"name": "lora", "bias": True},
-    "LoRA, one layer": {"name": "lora", "layers": "1"},
     "Houlsby": {"name": "houlsby"},
     "Pfeiffer": {"name": "pfeiffer"},
     "parallel adapter": {"name": "parallel"},
+    "AdapterFusion": {"name": "fusion"},
     "LLaMA-Adapter": {"name": "llama-adapter"},
     "prompt tuning": {"name": "prompt"},
     "prefix tuning": {"name": "prefix"},
@@ -34,36 +45,65 @@ METHODS: dict[str, dict[str, Any]] = {
     "VeRA": {"name": "vera"},
     "OFT": {"name": "oft"},
     "MiSS": {"name": "miss"},
-    "tokens": {"name": "tokens", "token_ids": [199, 143, 109]},
+    "trainable tokens": {"name": "tokens", "token_ids": [199, 143, 109]},
+    "LoftQ": {"name": "lora", "loftq": True},
+    "PEFT's FourierFT": {"name": "peft", "config": {"peft_type": "FOURIERFT", "n_frequency": 50}},
 }
 
-WITHOUT_BIASES = ("llama", "qwen3", "mistral", "gemma")
 
-REFUSED: dict[str, tuple[str, ...]] = {
-    "OLoRA": ("gpt2",),
-    "parallel adapter": ("opt",),
-    "LLaMA-Adapter": ("qwen3", "gemma", "phi", "gpt_neox", "opt"),
-    "BitFit": WITHOUT_BIASES,
-    "OFT": ("gpt2",),
-    "MiSS": ("gpt2",),
-}
-"""Where a method refuses before it starts, with a sentence."""
-
-NO_MERGE = (
-    "full", "Houlsby", "Pfeiffer", "parallel adapter", "LLaMA-Adapter", "prompt tuning", "prefix tuning",
-    "prefix with projection", "P-tuning", "P-tuning, LSTM",
-)  # fmt: skip
-
-NO_MERGE_HERE: dict[str, tuple[str, ...]] = {
-    "LoRA with biases": ("llama", "qwen2", "qwen3", "mistral", "gemma"),
-    "BitFit, added biases": ("qwen2", "qwen3", "mistral", "gemma"),
-}
-"""Where a method that merges elsewhere refuses to: the base's layers have no place for a bias."""
+def over(method: dict[str, Any], quantisation: str) -> dict[str, Any]:
+    """The method over a base that is stored so; LoRA's is QLoRA."""
+    if quantisation == "none":
+        return method
+    name = "qlora" if method["name"] == "lora" else method["name"]
+    return {**method, "name": name, "quantisation": quantisation}
 
 
-def refuses(method: str, architecture: str) -> bool:
-    return architecture in REFUSED.get(method, ())
+def with_files(method: dict[str, Any], folder: Path, work: Path) -> dict[str, Any]:
+    """The method with what it reads from disk: trained adapters to fuse, or PEFT's config."""
+    if method["name"] == "fusion":
+        return {**method, "adapters": two_adapters(folder)}
+    if method["name"] == "peft":
+        file = work / "adapter_config.json"
+        work.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(method["config"]))
+        return {**method, "config": str(file)}
+    return method
 
 
-def merges(method: str, architecture: str) -> bool:
-    return not method.startswith(NO_MERGE) and architecture not in NO_MERGE_HERE.get(method, ())
+def two_adapters(folder: Path) -> list[str]:
+    """Two of Pfeiffer's adapters of that model, trained apart, made once."""
+    places = [folder / "adapters" / str(seed) for seed in (0, 1)]
+    for seed, place in enumerate(places):
+        if not place.is_dir():
+            recipe = recipe_for({"name": "pfeiffer"}, seed=seed)
+            model = build(folder, recipe)
+            fit(model, recipe)
+            save(model, place)
+    return [str(place) for place in places]
+
+
+def kept(architecture: str, precision: str) -> dict[str, dict[str, Any]]:
+    """The kept cells of every method there."""
+    found = {row["title"]: row["cells"].get(architecture, {}).get(precision) for row in table()["rows"]}
+    return {title: cell for title, cell in found.items() if cell is not None}
+
+
+def keep(architecture: str, precision: str, cells: dict[str, dict[str, Any]]) -> None:
+    """Put what has come out into the table, where the program and its readers find it."""
+    found = table()
+    kinds = {name: "qlora" if name == "LoftQ" else method["name"] for name, method in METHODS.items()}
+    before = {row["title"]: row["cells"] for row in found["rows"]}
+    found["versions"] = {one.__name__: one.__version__.partition("+")[0] for one in (torch, transformers, peft)}
+    found["architectures"], found["precisions"] = list(CONFIGS), list(PRECISIONS)
+    found["rows"] = [{"title": name, "method": kinds[name], "cells": before.get(name, {})} for name in METHODS]
+    for row in found["rows"]:
+        row["cells"].setdefault(architecture, {})[precision] = cells[row["title"]]
+    PROVED_FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PROVED_FILE.with_suffix(".md").write_text(proved_markdown(found), encoding="utf-8")
+
+
+def table() -> dict[str, Any]:
+    """The table as it is kept now."""
+    read_proved.cache_clear()
+    return read_proved()

@@ -1,14 +1,17 @@
 """AdapterFusion over adapters that were trained one by one."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from architectures import make
-from proof import CLOSE, build, distance, fit, ids, load, logits, recipe_for, resume
+from proof import CLOSE, build, distance, fit, load, logits, prove, recipe_for
 
 from workbench.core.errors import UserError
+from workbench.engine.generation.shelf import Shelf, base_key, written
 from workbench.engine.methods import count_trainable
 from workbench.engine.methods.stored import open_adapter, save_adapter
-from workbench.engine.methods.switching import switch_off, switch_on
+from workbench.engine.methods.switching import switch_off, switch_on, switch_to
 from workbench.engine.skeletons import build_skeleton
 
 
@@ -63,7 +66,7 @@ def test_fusion_starts_between_its_adapters(models, tmp_path):
 def test_a_fusion_resumes_exactly(models, tmp_path):
     folder = make(models, "llama")
     adapters = sources(folder, tmp_path)
-    assert resume(folder, {"name": "fusion", "adapters": adapters}, tmp_path / "half") == 0.0
+    assert prove(folder, {"name": "fusion", "adapters": adapters}, tmp_path / "fused").resumed == 0.0
 
 
 def test_fusion_refuses_one_adapter_another_kind_and_adapters_in_different_places(models, tmp_path):
@@ -80,16 +83,29 @@ def test_fusion_refuses_one_adapter_another_kind_and_adapters_in_different_place
         build(folder, recipe_for({"name": "fusion", "adapters": [str(tmp_path), str(tmp_path)]}))
 
 
-def test_adapters_of_one_base_switch_in_under_100_milliseconds(models, tmp_path):
+@pytest.mark.parametrize(
+    "method", [{"name": "lora"}, {"name": "pfeiffer"}, {"name": "ia3"}], ids=lambda one: one["name"]
+)
+def test_adapters_of_one_base_stand_beside_one_another_and_switch_in_under_100_milliseconds(method, models, tmp_path):
     import time
 
     folder = make(models, "llama")
-    model = build(folder, recipe_for({"name": "fusion", "adapters": sources(folder, tmp_path)}))
-    began = time.perf_counter()
-    model.set_adapter("source_1")
-    first = time.perf_counter() - began
-    one = logits(model)
-    model.set_adapter("source_2")
-    assert first < 0.1
-    assert distance(one, logits(model)) > CLOSE
-    assert ids().shape == (4, 12)
+    first, second = (Path(one) / "adapter" for one in sources(folder, tmp_path, (method["name"],) * 2))
+    recipe = recipe_for(method)
+    alone = [logits(open_adapter(load(folder, recipe), place)) for place in (first, second)]
+    base = logits(load(folder, recipe))
+    model = open_adapter(load(folder, recipe), first)
+    shelf = Shelf(model, base_key(recipe), {(str(first), written(first)): "default"})
+    names = [shelf.put(first), shelf.put(second)]
+    assert names == ["default", "run_2"]
+    assert shelf.put(second) == "run_2"
+    for name, expected in list(zip(names, alone, strict=True)) * 2:
+        began = time.perf_counter()
+        switch_to(model, name)
+        assert time.perf_counter() - began < 0.1
+        assert distance(expected, logits(model)) <= CLOSE
+        assert not any(one.requires_grad for one in model.parameters()) or name == "default"
+        switch_off(model)
+        assert distance(base, logits(model)) <= CLOSE
+    other = sources(folder, tmp_path / "other", ("houlsby",))
+    assert shelf.put(Path(other[0]) / "adapter") is None

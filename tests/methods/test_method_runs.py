@@ -47,7 +47,7 @@ def prepared(folder, method, steps=6, **training):
 
 def train(folder):
     answer = subprocess.run(
-        [sys.executable, "-m", "workbench.engine.train", str(folder)], capture_output=True, text=True, timeout=280
+        [sys.executable, "-m", "workbench.engine.train", str(folder)], capture_output=True, text=True, timeout=900
     )
     lines = (folder / "events.jsonl").read_text().splitlines()
     return answer, [json.loads(line) for line in lines]

@@ -7,13 +7,13 @@ import pytest
 import torch
 from architectures import make
 from peft import LoraConfig, PeftModel, get_peft_model
-from proof import CLOSE, build, distance, fit, ids, load, logits, recipe_for
+from proof import CLOSE, build, distance, fit, ids, load, logits, rate, recipe_for
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from workbench.core.errors import UserError
 from workbench.core.recipe import recipe_from_mapping
-from workbench.engine.methods import refuse_training
+from workbench.engine.methods import penalty_of, refuse_training
 from workbench.engine.methods.adalora import RankSchedule
 from workbench.engine.methods.merging import fold_adapter
 from workbench.engine.methods.quantised import keep_gradients
@@ -214,6 +214,45 @@ def test_prompts_start_as_the_words_that_are_asked_for(models, tmp_path):
     assert torch.equal(model.prompt_encoder["default"].embedding.weight, wanted)
 
 
+def test_a_prefix_starts_as_what_the_base_makes_of_the_words_that_are_asked_for(models, tmp_path):
+    from workbench.core.data.tokenizer import open_tokenizer
+    from workbench.core.places import tiny_folder
+
+    folder = shutil.copytree(tiny_folder(), tmp_path / "model")
+    method = {"name": "prefix", "virtual_tokens": 4, "start": "text", "text": "The capital of France"}
+    model = build(folder, recipe_for(method)).eval()
+    words = list(open_tokenizer(folder).encode("The capital of France")[0])[:4]
+    asked = [7, 9, 11]
+    with torch.no_grad():
+        behind = model(input_ids=torch.tensor([asked])).logits
+        read = load(folder, recipe_for({"name": "lora"}))(input_ids=torch.tensor([words + asked])).logits[:, 4:]
+    assert len(words) == 4
+    assert distance(read, behind) <= CLOSE
+    by_chance = build(folder, recipe_for({**method, "start": "random"})).eval()
+    assert distance(read, logits_of(by_chance, asked)) > 0.01
+
+
+@torch.no_grad()
+def logits_of(model, asked):
+    return model(input_ids=torch.tensor([asked])).logits
+
+
+def test_adalora_shows_the_loss_of_the_text_and_trains_on_its_penalty_beside(models):
+    folder = make(models, "llama")
+    plain = build(folder, recipe_for({"name": "lora"}))
+    model = build(folder, recipe_for({"name": "adalora"}))
+    given = ids()
+    assert float(model(input_ids=given, labels=given).loss) == float(plain(input_ids=given, labels=given).loss)
+    penalty = penalty_of(model)
+    assert float(penalty) > 1.0
+    whole = super(type(model.base_model), model.base_model).forward(input_ids=given, labels=given).loss
+    assert torch.isclose(whole, plain(input_ids=given, labels=given).loss + penalty)
+    penalty.backward()
+    assert any(float(one.grad.abs().sum()) > 0 for one in model.parameters() if one.grad is not None)
+    assert penalty_of(plain) is None
+    assert penalty_of(build(folder, recipe_for({"name": "adalora", "orthogonality": 0.0}))) is None
+
+
 def test_lora_plus_lets_b_learn_faster_than_a(models):
     recipe = recipe_for({"name": "lora", "plus": 16.0})
     model = build(make(models, "llama"), recipe)
@@ -225,12 +264,13 @@ def test_lora_plus_lets_b_learn_faster_than_a(models):
         for name, other in model.named_parameters()
         if other is one
     }
-    assert {rates[name] for name in rates if "lora_B" in name} == {16 * recipe.learning_rate}
-    assert {rates[name] for name in rates if "lora_A" in name} == {recipe.learning_rate}
+    assert {rates[name] for name in rates if "lora_B" in name} == {16 * rate(model, recipe)}
+    assert {rates[name] for name in rates if "lora_A" in name} == {rate(model, recipe)}
 
 
-def test_loftq_starts_nearer_to_the_whole_base_than_plain_qlora(models):
-    folder = make(models, "llama")
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_loftq_starts_nearer_to_the_whole_base_than_plain_qlora(architecture, models):
+    folder = make(models, architecture)
     whole = logits(AutoModelForCausalLM.from_pretrained(folder))
     plain = distance(whole, logits(build(folder, recipe_for({"name": "qlora"}))))
     started = build(folder, recipe_for({"name": "qlora", "loftq": True, "rank": 16}))

@@ -262,7 +262,18 @@ def build_parser() -> Parser:
     export.add_argument("--to", required=True, metavar="DIR", help="the folder to write")
     export.add_argument("--merge", action="store_true", help="fold the adapter into the base: one plain model")
 
-    verb("methods", "Every fine-tuning method with its knobs.")
+    methods = verb("methods", "Every fine-tuning method with its knobs, or one of them.")
+    methods.add_argument("method", nargs="?", metavar="NAME", help="a method, or one of PEFT's kinds, such as LOHA")
+    methods.add_argument("--model", metavar="M", help="try one of PEFT's kinds on this model: count and abilities")
+    methods.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="a setting of the kind by PEFT's own name, such as r=4; may be given several times",
+    )
+    methods.add_argument("--module", default="", metavar="FILE", help="a Python file with a tuner of your own")
     verb("doctor", "What this machine has, what is missing, and what to do.")
 
     pretrain = verb("pretrain", "Make the bundled base model again, from nothing.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Put `text` in `path` by writing aside and renaming; the old file stays where the disk is full (OSError)."""
+    import tempfile  # 10 ms, which nobody who only reads should wait for
+
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

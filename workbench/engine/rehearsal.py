@@ -116,7 +116,9 @@ def rehearse(recipe: Any, folder: Any, workspace: Any, phases: Any) -> dict[str,
         recipe=recipe,
         after_step=after_step,
         model=model,
-        args=trainer_arguments(recipe, numbers, steps, recipe.accumulation, folder.path),
+        args=trainer_arguments(
+            recipe, numbers, steps, recipe.accumulation, folder.path, recipe.learning_rate_on(prepared.skeleton)
+        ),
         data_collator=Collator(prepared.data.tokenizer.pad_id, packed=packed, keeps_logits=kept),
         train_dataset=OrderedRows(prepared.data.train, sequences),
         callbacks=[one for one in method_callbacks(model, recipe) if recipe.method.name != "adalora"],

@@ -14,6 +14,7 @@ from workbench.app.widgets.knob_row import FIELD, HELP, MARKS, NAME, KnobRow
 from workbench.app.widgets.values import value_text
 from workbench.core.errors import UserError
 from workbench.core.knobs import Knob
+from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, change_recipe, recipe_to_mapping
 
 Check = Callable[[Recipe], str | None]
@@ -44,6 +45,8 @@ class KnobForm(Vertical):
         self.rows = {key: KnobRow(key, knob, (suggestions or {}).get(key, ())) for key, knob in knobs.items()}
         self.recipe = recipe
         self.check = check
+        self.skeleton: Skeleton | None = None
+        """The base model, where defaults depend on it."""
         self.companions = companions or _companions
 
     def compose(self) -> ComposeResult:
@@ -67,7 +70,7 @@ class KnobForm(Vertical):
             section, _, name = key.partition(".")
             if name not in values[section]:
                 continue
-            empty, start = _empty_value(key, recipe)
+            empty, start = _empty_value(key, recipe, self.skeleton)
             row.show(values[section][name], empty, start)
 
     def on_field_edited(self, event: FieldEdited) -> None:
@@ -111,10 +114,10 @@ def _companions(recipe: Recipe, event: FieldEdited) -> dict[str, Any]:
     return {"training.effective_batch": max(event.value, recipe.training.effective_batch // event.value * event.value)}
 
 
-def _empty_value(key: str, recipe: Recipe) -> tuple[str, float | None]:
+def _empty_value(key: str, recipe: Recipe, skeleton: Skeleton | None) -> tuple[str, float | None]:
     """What an empty field stands for, in words and as a number."""
     if key == "training.learning_rate":
-        rate = recipe.method.facts.learning_rate
+        rate = recipe.method.facts.rate_on(skeleton)
         return f"{value_text(rate)} (default)", rate
     if key == "training.steps":
         return "by epochs", 100.0

@@ -34,7 +34,7 @@ def lesson_figures(
         **_lora_figures(recipe, skeleton),
         **_quantised_figures(skeleton),
         **_memory_figures(recipe, skeleton, device),
-        **_training_figures(recipe),
+        **_training_figures(recipe, skeleton),
         **_run_figures(view or RunView(), run),
     }
 
@@ -128,7 +128,7 @@ def _memory_figures(recipe: Recipe, skeleton: Skeleton, device: Device) -> dict[
     return figures
 
 
-def _training_figures(recipe: Recipe) -> dict[str, str]:
+def _training_figures(recipe: Recipe, skeleton: Skeleton) -> dict[str, str]:
     held_out = recipe.data.held_out
     return {
         "data": recipe.data.source,
@@ -136,10 +136,10 @@ def _training_figures(recipe: Recipe) -> dict[str, str]:
         "score_rows": count_text(recipe.training.score_rows),
         "score_point": share_text(1 / recipe.training.score_rows) if recipe.training.score_rows else "nothing",
         "evaluate_every": count_text(recipe.training.evaluate_every),
-        "learning_rate": f"{recipe.learning_rate:g}",
+        "learning_rate": f"{recipe.learning_rate_on(skeleton):g}",
         "effective_batch": count_text(recipe.training.effective_batch),
-        "full_rate": f"{METHODS['full'].learning_rate:g}",
-        "lora_rate": f"{METHODS['lora'].learning_rate:g}",
+        "full_rate": f"{METHODS['full'].rate_on(skeleton):g}",
+        "lora_rate": f"{METHODS['lora'].rate_on(skeleton):g}",
         "train_on": recipe.data.train_on.replace("_", " "),
     }
 

@@ -16,6 +16,7 @@ from workbench.core.files import read_json, write_json_atomically
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import Estimate
 from workbench.core.memory.row_shape import RowShape
+from workbench.core.methods.peft_kinds import config_file, module_file
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import prepared_folder
 from workbench.core.places import Workspace
@@ -114,11 +115,10 @@ def _file(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Work
         values[section] = {key: values[section][key] for key in kept}
     place = locate_model(recipe.model.path, needs_weights=False)
     values["model"]["key"] = place.name if place.kind == "bundled" else prepared_folder(recipe.model, workspace).name
-    config = recipe.method.knobs.get("config")
-    if isinstance(config, str) and config:
-        from workbench.core.methods.peft import config_file
-
-        values["method"]["content"] = config_file(config).read_text("utf-8")
+    for knob, find in (("config", config_file), ("module", module_file)):
+        named = recipe.method.knobs.get(knob)
+        if isinstance(named, str) and named:
+            values["method"][f"{knob} content"] = find(named).read_text("utf-8")
     said = [VERSION, values, asdict(rows) if rows else None, device.kind, device.name if device.kind == "cuda" else ""]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
     return workspace.cache / "traces" / f"{digest}.json"

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.knobs import knobs_of
+from workbench.core.methods.rates import scaled_rate
 from workbench.core.models.skeleton import Skeleton
 
 
@@ -52,7 +53,7 @@ class Method:
     knobs: type
     """Its knobs, a dataclass made with `workbench.core.knobs.knob`."""
     learning_rate: float
-    """Default peak learning rate."""
+    """Default peak learning rate; where `by_width`, the one at a width of 2,000."""
     trains: str
     """What it trains, in words."""
     merges: bool
@@ -68,6 +69,12 @@ class Method:
     """Whether it trains with gradient checkpointing."""
     packs: bool = True
     """Whether it trains on packed rows."""
+    by_width: bool = False
+    """Whether its learning rate falls with the model's width, as that of matrices does."""
+
+    def rate_on(self, skeleton: Skeleton | None) -> float:
+        """The default peak learning rate on this model; the one at a width of 2,000 where the model is not known."""
+        return scaled_rate(self.learning_rate, skeleton) if self.by_width else self.learning_rate
 
     def count(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> Count:
         """What is trained on this model with these knobs; UserError where the method does not fit."""
@@ -90,6 +97,7 @@ class Method:
             "equation": self.equation,
             "paper": self.paper,
             "learning_rate": self.learning_rate,
+            "learning_rate_by_width": self.by_width,
             "trains": self.trains,
             "merges": self.merges,
             "shares_base": self.shares_base,

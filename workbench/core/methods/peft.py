@@ -1,26 +1,19 @@
-"""Everything else that PEFT has: a method given by PEFT's own config file."""
+"""Everything else that PEFT has: a method given by PEFT's own config file, or by the name of its kind."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.core.files import read_json, write_json_atomically
 from workbench.core.knobs import knob
 from workbench.core.methods.method import Count, Method
-from workbench.core.methods.shared_knobs import double_quantisation_knob, quantisation_knob
+from workbench.core.methods.peft_kinds import config_file, module_file
+from workbench.core.methods.shared_knobs import FULL_PRECISION, double_quantisation_knob, quantisation_knob
+from workbench.core.methods.trying import try_on
 from workbench.core.models.skeleton import Skeleton
-from workbench.core.places import find_workspace
-
-PATIENCE = 300.0
-"""Seconds that a trial may take: some kinds factorise every matrix of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +21,32 @@ class PeftKnobs:
     """Knobs of a method that PEFT's config describes."""
 
     config: str = knob("", "PEFT's adapter_config.json, or a folder with one: any kind that PEFT has.")
+    kind: str = knob("", "Without a config file: the kind's name, such as LOHA; workbench methods peft lists them.")
+    settings: dict[str, Any] = knob({}, "Settings of the kind by PEFT's own names, such as {r: 4}, over the file's.")
+    module: str = knob("", "A Python file with a tuner of your own, which is run, and registers its kind with PEFT.")
     quantisation: str = quantisation_knob()
     double_quantisation: bool = double_quantisation_knob()
 
 
-def config_file(path: str) -> Path:
-    """The config's file; UserError where there is none, or it names no kind of adapter."""
-    start = Path(path).expanduser()
-    file = start / "adapter_config.json" if start.is_dir() else start
-    values = read_json(file) if path else None
-    if not isinstance(values, dict) or not isinstance(values.get("peft_type"), str):
-        raise UserError(
-            f"method.config cannot be {path!r}; it takes PEFT's adapter_config.json, which names its peft_type."
-        )
-    return file.absolute()
+def config_values(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """What PEFT's config is to hold: the file's values or the kind's name, and under `settings` what goes over them.
+
+    UserError where neither or both are given, or the file names no kind of adapter.
+    """
+    config, kind = str(knobs["config"]), str(knobs["kind"]).strip().upper()
+    if config and kind:
+        raise UserError("method.config and method.kind cannot both be given; the file names its kind already.")
+    values: dict[str, Any] = {"peft_type": kind}
+    if not kind:
+        values = json.loads(config_file(config).read_text("utf-8"))
+    return {**values, "settings": dict(knobs["settings"])}
+
+
+def _asked(knobs: PeftKnobs) -> tuple[dict[str, Any], str]:
+    module = str(module_file(knobs.module)) if knobs.module else ""
+    return config_values(
+        {"config": knobs.config, "kind": knobs.kind, "settings": knobs.settings}
+    ), module  # fmt: skip
 
 
 def count_by_trial(skeleton: Skeleton, knobs: PeftKnobs) -> Count:
@@ -49,39 +54,26 @@ def count_by_trial(skeleton: Skeleton, knobs: PeftKnobs) -> Count:
 
     UserError with PEFT's own reason where it does not fit.
     """
-    found = _tried(skeleton.model_type, json.dumps(skeleton.to_json()), config_file(knobs.config).read_text("utf-8"))
+    found = try_on(skeleton, *_asked(knobs))
     if "refused" in found:
         raise UserError(str(found["refused"]))
     return Count(tuple((name, int(size)) for name, size in found["by_module"]), added=bool(found["added"]))
 
 
-@lru_cache(maxsize=32)
-def _tried(model_type: str, skeleton: str, config: str) -> dict[str, Any]:
-    key = hashlib.sha256(f"{skeleton}\n{config}".encode()).hexdigest()[:24]
-    cache = find_workspace().cache / "peft" / f"{model_type}-{key}.json"
-    stored = read_json(cache)
-    if isinstance(stored, dict):
-        return stored
-    asked = json.dumps({"skeleton": json.loads(skeleton), "config": json.loads(config)})
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-m", "workbench.engine.methods.trial"],
-            input=asked, capture_output=True, text=True, timeout=PATIENCE, check=True,
-        )  # fmt: skip
-        found = json.loads(answer.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        raise UserError("PEFT could not try this config on the model; see that the file is one of PEFT's.") from None
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(cache, found)
-    return dict(found)
-
-
 def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
+    from workbench.core.methods.trying import abilities_on
+
     try:
         count_by_trial(skeleton, knobs)
+        if knobs.quantisation == FULL_PRECISION:
+            return None
+        bits = "8-bit" if knobs.quantisation == "int8" else "4-bit"
+        able = abilities_on(skeleton, *_asked(knobs)).get(bits, True)
     except UserError as error:
         return error.sentence
-    return None
+    if able is True:
+        return None
+    return f"This kind does not train over a {bits} base: {able} Set method.quantisation to none."
 
 
 METHOD = Method(

@@ -19,6 +19,12 @@ class PrefixKnobs:
     """Knobs of prefix tuning."""
 
     virtual_tokens: int = virtual_tokens_knob(16)
+    start: str = knob(
+        "vocabulary", "What the prefix starts as: random, or what the base makes of tokens of the vocabulary or of the "
+        "text below; a projection starts at random.",
+        choices=("random", "vocabulary", "text"),
+    )  # fmt: skip
+    text: str = knob("", "The text that the prefix starts as, repeated or cut to its number of tokens.")
     projection: bool = knob(
         False, "Train a small network that makes the prefix, as the paper does, and keep its result."
     )
@@ -41,6 +47,10 @@ def _count(skeleton: Skeleton, knobs: PrefixKnobs) -> Count:
 def _refuse(skeleton: Skeleton, knobs: PrefixKnobs) -> str | None:
     if skeleton.model_type in WITHOUT_A_CACHE or not skeleton.key_value_heads or not skeleton.head_dim:
         return "Prefix tuning needs attention in every layer, which this model does not have; choose LoRA."
+    if knobs.start == "text" and not knobs.text.strip():
+        return "method.text cannot be empty where method.start is text; write a few words that describe the task."
+    if knobs.start == "text" and knobs.projection:
+        return "method.start cannot be text with method.projection, whose network starts at random; leave one out."
     return refuse_places(skeleton, knobs.virtual_tokens)
 
 
@@ -60,7 +70,7 @@ METHOD = Method(
     equation="attention(q, [P_k ; k], [P_v ; v]) in every layer,   P trained",
     paper="Li and Liang, Prefix-Tuning: Optimizing Continuous Prompts for Generation, 2021, arXiv 2101.00190",
     knobs=PrefixKnobs,
-    learning_rate=2e-2,
+    learning_rate=3e-2,
     trains="keys and values that stand before every text, in every layer",
     merges=False,
     shares_base=True,

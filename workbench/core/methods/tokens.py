@@ -8,6 +8,7 @@ from workbench.core.errors import UserError
 from workbench.core.knobs import knob
 from workbench.core.methods.method import Count, Method
 from workbench.core.methods.roles import input_embedding
+from workbench.core.methods.shared_knobs import double_quantisation_knob, quantisation_knob
 from workbench.core.models.skeleton import Skeleton
 
 
@@ -16,6 +17,8 @@ class TokensKnobs:
     """Knobs of trainable tokens."""
 
     token_ids: list[int] = knob([], "Numbers of the tokens whose embeddings are trained, such as [2, 17].")
+    quantisation: str = quantisation_knob()
+    double_quantisation: bool = double_quantisation_knob()
 
 
 def _count(skeleton: Skeleton, knobs: TokensKnobs) -> Count:

@@ -10,6 +10,7 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.knobs import Knob, knob, knobs_of, section_from
 from workbench.core.methods import METHODS, Method, method_named
+from workbench.core.models.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,10 @@ class TrainingSection:
         8, "Rows per optimizer step; a multiple of the micro-batch.", low=1, high=1_048_576, unit="rows"
     )
     learning_rate: float | None = knob(
-        None, "Peak learning rate; null takes the method's own default.", above=0.0, high=100.0
+        None,
+        "Peak learning rate; null takes the method's own default for a model of this width.",
+        above=0.0,
+        high=100.0,
     )
     schedule: str = knob(
         "linear", "How the learning rate falls after warm-up.", choices=("linear", "cosine", "constant")
@@ -158,11 +162,10 @@ class Recipe:
     training: TrainingSection = field(default_factory=TrainingSection)
     launcher: LauncherSection = field(default_factory=LauncherSection)
 
-    @property
-    def learning_rate(self) -> float:
-        """The peak learning rate in force: the recipe's own, else the method's default."""
+    def learning_rate_on(self, skeleton: Skeleton | None) -> float:
+        """The peak learning rate in force: the recipe's own, else the method's default on this model."""
         given = self.training.learning_rate
-        return self.method.facts.learning_rate if given is None else given
+        return self.method.facts.rate_on(skeleton) if given is None else given
 
     @property
     def accumulation(self) -> int:
@@ -178,10 +181,21 @@ SECTIONS: dict[str, type] = {
 }
 
 
+WHOLE_BASE = {
+    "full": "it trains the base's own weights, which quantised numbers cannot be; choose qlora.",
+    "lora": "it keeps the base whole; choose qlora, which is LoRA over a quantised base.",
+}
+"""Methods whose base is never quantised, and what to do instead."""
+
+
 def method_section(values: Mapping[str, Any]) -> MethodSection:
     """A checked method section from `{name: …, knob: value, …}`; missing knobs take the method's defaults."""
     rest = dict(values)
     method = method_named(rest.pop("name", "lora"))
+    if method.name in WHOLE_BASE:
+        for key in ("quantisation", "loftq"):
+            if key in rest:
+                raise UserError(f"method.{key} is not a key of {method.name}: {WHOLE_BASE[method.name]}")
     section: Any = section_from(method.knobs, rest, "method")
     return MethodSection(method.name, dataclasses.asdict(section))
 

@@ -16,7 +16,7 @@ FACTS = "facts.json"
 KEYS = (
     "run", "state", "model", "method", "steps", "seconds", "tokens", "trained_tokens", "loss", "held_out_loss",
     "base_loss", "score", "base_score", "scored", "memory", "tokens_per_second", "adapter_bytes",
-    "trainable_parameters", "total_parameters", "share",
+    "trainable_parameters", "total_parameters", "share", "learning_rate",
 )  # fmt: skip
 """What every run's document has, null where it is not known."""
 
@@ -62,6 +62,7 @@ def describe_run(folder: RunFolder, view: RunView | None = None) -> dict[str, An
         "trainable_parameters": started.get("trainable_parameters"),
         "total_parameters": started.get("total_parameters"),
         "share": started.get("share"),
+        "learning_rate": started.get("learning_rate"),
     }
     try:
         recipe = load_recipe(folder.recipe)

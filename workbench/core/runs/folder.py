@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from workbench.core.files import read_json, write_json_atomically
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "lost")
@@ -42,6 +40,8 @@ class Status:
 
         if self.host != socket.gethostname():
             return time.time() - self.heartbeat < SILENCE
+        import psutil  # 17 ms, for runs that say they are live
+
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.pid_started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE

@@ -106,10 +106,10 @@ def _trained(facts: dict[str, Any], recipe: Recipe | None) -> Iterator[str]:
     if recipe is not None:
         knobs = ", ".join(f"{name} {_plain(value)}" for name, value in recipe.method.knobs.items())
         yield f"- method: {recipe.method.name}" + (f" ({knobs})" if knobs else "")
-        training = recipe.training
+        training, rate = recipe.training, facts.get("learning_rate") or recipe.learning_rate_on(None)
         yield (
             f"- {count_text(training.effective_batch)} rows a step, {count_text(training.micro_batch)} at once; "
-            f"{training.optimizer}, learning rate {recipe.learning_rate:g}, {training.schedule}, "
+            f"{training.optimizer}, learning rate {rate:g}, {training.schedule}, "
             f"warm-up {share_text(training.warmup)}, seed {training.seed}"
         )
     yield f"- {count_text(facts.get('tokens'))} tokens read, {count_text(facts.get('trained_tokens'))} trained on"

@@ -20,6 +20,7 @@ from workbench.core.places import Workspace
 from workbench.core.recipe import ModelSection, Recipe
 from workbench.core.runs.folder import RunFolder
 from workbench.core.words import size_text
+from workbench.engine import tuners
 from workbench.engine.base_models import DTYPES, find_model_folder, load_base
 from workbench.engine.export.card import merged_card
 from workbench.engine.export.merging import logits_of, merge_adapter
@@ -97,6 +98,7 @@ def _merge(task: _Task, progress: Progress) -> dict[str, Any]:
     if precision not in DTYPES:
         precision = choose_numbers(task.recipe, choose_device()).precision
     progress("Loading the base model")
+    tuners.open_modules(task.recipe.method.knobs)
     base: Any = _load(task.recipe.model, task.model_folder)
     size = sum(weight.numel() for weight in base.parameters())
     check_room(task.target, size * DTYPES[precision].itemsize)

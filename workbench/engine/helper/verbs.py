@@ -237,17 +237,25 @@ class Helper:
         else:
             locate_model(section_from(ModelSection, request.take("model", dict), "model").path)
         self._import_engine(request)
-        from workbench.engine.generation.opening import open_base, open_run
+        from workbench.engine.generation.opening import open_base, open_beside, open_run
+        from workbench.engine.generation.shelf import written
 
         with _held(self._loading, request):
             if path is not None:
                 folder, _ = read_run(path)
                 result = find_result(folder).folder
-                key: tuple[Any, ...] = (str(folder.path), str(result), _newest(result))
+                key: tuple[Any, ...] = (str(folder.path), str(result), written(result))
             else:
                 model = section_from(ModelSection, request.take("model", dict), "model")
                 key = (model,)
             if self._opened is None or key != self._key:
+                beside = None
+                if path is not None and self._opened is not None:
+                    with _held(self._opened.lock, request):
+                        beside = open_beside(path, self._opened)
+                if beside is not None:
+                    self._key, self._opened = key, beside
+                    return beside
                 self._close(request)
                 if path is not None:
                     opened = open_run(path, self.workspace, request.say)
@@ -276,11 +284,6 @@ class Helper:
 def _local_splits(source: str) -> dict[str, list[str]]:
     place = find_source(source)
     return list_splits(place) if place.is_dir() else {"default": []}
-
-
-def _newest(folder: Path) -> int:
-    """When a result was written last, so that a run trained further is loaded again."""
-    return max((file.stat().st_mtime_ns for file in folder.glob("*.safetensors")), default=0)
 
 
 def _counted(request: Request) -> Callable[[int, int], None]:

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, TrainerCallback
 from workbench.core.errors import UserError
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import MethodSection, Recipe
-from workbench.engine.methods.adalora import RankSchedule, build_adalora
+from workbench.engine.methods.adalora import RankSchedule, build_adalora, orthogonality
 from workbench.engine.methods.any_peft import build_peft
 from workbench.engine.methods.bitfit import build_bitfit
 from workbench.engine.methods.bottleneck import build_bottleneck, build_fusion
@@ -88,9 +88,17 @@ def method_callbacks(model: Any, recipe: Recipe) -> list[TrainerCallback]:
     return [RankSchedule(model, recipe.method.knobs)] if recipe.method.name == "adalora" else []
 
 
+def penalty_of(model: Any) -> Any | None:
+    """What the method wants small beside the loss of the text, a tensor of no dimensions; None where it wants nothing.
+
+    Its gradient is added to that of the loss once a step, so no figure of the loss holds it.
+    """
+    return orthogonality(model)
+
+
 def count_trainable(model: Any) -> int:
     """Trainable parameters of a built model."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-__all__ = ["base_quantisation", "build_method", "count_trainable", "method_callbacks"]
+__all__ = ["base_quantisation", "build_method", "count_trainable", "method_callbacks", "penalty_of"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from peft import AdaLoraConfig, get_peft_model
+from peft import AdaLoraConfig, AdaLoraModel, get_peft_model
 from transformers import PreTrainedModel, TrainerCallback
 
 from workbench.core.errors import UserError
@@ -37,7 +37,35 @@ def build_adalora(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) ->
         total_step=10**9,  # the trainer knows the steps; see `RankSchedule`
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    built = get_peft_model(model, config)
+    built.base_model.__class__ = PlainLossAdaLora
+    return built
+
+
+class PlainLossAdaLora(AdaLoraModel):
+    """PEFT's AdaLoRA, whose forward pass gives the loss of the text alone; PEFT's adds the penalty to what it shows."""
+
+    def forward(self, *given: Any, **named: Any) -> Any:
+        return self.model.forward(*given, **named)
+
+
+def orthogonality(model: Any) -> torch.Tensor | None:
+    """The weighted penalty on directions that are not apart (section 3.1, equation 4); None for any other method.
+
+    The mean over all P and Q of ‖PᵀP − 1‖ and ‖QQᵀ − 1‖, as PEFT has it.
+    """
+    if not isinstance(getattr(model, "base_model", None), PlainLossAdaLora):
+        return None
+    name = model.base_model.trainable_adapter_name
+    weight: float = model.peft_config[name].orth_reg_weight
+    if not weight:
+        return None
+    apart = []
+    for key, one in model.base_model.named_parameters():
+        if one.requires_grad and ("lora_A" in key or "lora_B" in key) and name in key:
+            product = one @ one.T if "lora_A" in key else one.T @ one
+            apart.append(torch.linalg.norm(product - torch.eye(*product.shape, device=product.device)))
+    return weight * torch.stack(apart).mean() if apart else None
 
 
 class RankSchedule(TrainerCallback):

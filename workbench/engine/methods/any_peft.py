@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import PreTrainedModel
 
 from workbench.core.errors import UserError
-from workbench.core.methods.peft import config_file
+from workbench.core.methods.peft import config_values
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.engine import tuners
@@ -31,7 +30,8 @@ assert tuners.OWN  # importing them is what makes our own kinds known to PEFT
 def peft_config_from(values: Mapping[str, Any]) -> PeftConfig:
     """PEFT's config from the values of an adapter_config.json, made ready to train.
 
-    UserError where PEFT has no such kind or refuses a value, or where the kind would change the base itself.
+    What stands under `settings` goes over them. UserError where PEFT has no such kind or setting or refuses a value, or
+    where the kind would change the base itself.
     """
     kind = str(values.get("peft_type"))
     if kind not in PEFT_TYPE_TO_CONFIG_MAPPING:
@@ -40,13 +40,17 @@ def peft_config_from(values: Mapping[str, Any]) -> PeftConfig:
         raise UserError(INSTEAD[PeftType(kind)])
     chosen = PEFT_TYPE_TO_CONFIG_MAPPING[kind]
     known = {field.name for field in dataclasses.fields(chosen)}
+    settings = dict(values.get("settings") or {})
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise UserError(f"{kind} has no setting {unknown[0]}; workbench methods {kind} lists them.")
     fresh = {"peft_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
-    given = {name: value for name, value in values.items() if name in known - fresh}
+    given = {name: value for name, value in {**values, **settings}.items() if name in known - fresh}
     given["task_type"] = "CAUSAL_LM"
     try:
         config = chosen(**given)
     except (TypeError, ValueError, ImportError) as error:
-        raise UserError(f"PEFT refuses this config: {_first_line(error)}", str(error)) from error
+        raise UserError(f"PEFT refuses this config: {first_line(error)}", str(error)) from error
     if not keeps_base(config):
         raise UserError(
             "This config changes the base's own weights, so base and tuned could not be told apart; "
@@ -61,7 +65,7 @@ def wrap(model: Any, config: PeftConfig) -> Any:
         built = as_prompted(get_peft_model(model, config))
     except Exception as error:  # every kind has its own way to say no
         raise UserError(
-            f"{_word(config)} does not fit this model: {_first_line(error)}", f"{type(error).__name__}: {error}"
+            f"{_word(config)} does not fit this model: {first_line(error)}", f"{type(error).__name__}: {error}"
         ) from error
     if not any(parameter.requires_grad for parameter in built.parameters()):
         raise UserError(f"{_word(config)} finds nothing to train on this model; choose other target_modules.")
@@ -70,8 +74,9 @@ def wrap(model: Any, config: PeftConfig) -> Any:
 
 def build_peft(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:  # noqa: ARG001
     """The model with the adapter that `method.config` describes, and the base frozen."""
-    values = json.loads(config_file(recipe.method.knobs["config"]).read_text("utf-8"))
-    return wrap(model, peft_config_from(values))
+    knobs = recipe.method.knobs
+    tuners.open_modules(knobs)
+    return wrap(model, peft_config_from(config_values(knobs)))
 
 
 def _word(config: PeftConfig) -> str:
@@ -79,7 +84,7 @@ def _word(config: PeftConfig) -> str:
     return str(kind.value if isinstance(kind, PeftType) else kind)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
     line = text[0][:200].rstrip(".") if text else type(error).__name__
     return f"{line}."

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from transformers.pytorch_utils import Conv1D
 
 from workbench.core.errors import UserError
 
@@ -38,6 +39,8 @@ def start_from_error(model: Any, folder: Path) -> None:
             )
         with safe_open(places[key], "pt") as opened:
             whole = opened.get_tensor(key).to(quantised.device, torch.float32)
+        if getattr(layer.get_base_layer(), "source_cls", None) is Conv1D:  # stored transposed, and quantised as linear
+            whole = whole.T
         held = bitsandbytes.functional.dequantize_4bit(quantised.data, quantised.quant_state).float()
         left, strength, right = torch.linalg.svd(whole - held, full_matrices=False)
         rank = layer.r[ADAPTER]

@@ -51,10 +51,17 @@ def _starting_tokens(model: PreTrainedModel, start: str, text: str, count: int, 
 
 
 def build_prefix(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
-    """The model with trained keys and values before every text, and the base frozen."""
+    """The model with trained keys and values before every text, and the base frozen.
+
+    Unless at random, they start as the base's own for some tokens (Li and Liang 2021, section 7.4: activations of real
+    words make a better start).
+    """
     knobs = recipe.method.knobs
+    count, start = knobs["virtual_tokens"], None
+    if knobs["start"] != "random" and not knobs["projection"]:
+        start = _read(model, _starting_tokens(model, knobs["start"], knobs["text"], count, skeleton))
     config = PrefixTuningConfig(
-        num_virtual_tokens=knobs["virtual_tokens"],
+        num_virtual_tokens=count,
         prefix_projection=knobs["projection"],
         encoder_hidden_size=knobs["projection_size"],
         token_dim=skeleton.hidden_size,
@@ -63,7 +70,23 @@ def build_prefix(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> 
         num_transformer_submodules=1,
         task_type="CAUSAL_LM",
     )
-    return as_prompted(get_peft_model(model, config))
+    built = as_prompted(get_peft_model(model, config))
+    if start is not None:
+        with torch.no_grad():
+            embedding = built.prompt_encoder["default"].embedding.weight
+            embedding.copy_(start.to(embedding.device, embedding.dtype))
+    return built
+
+
+@torch.no_grad()
+def _read(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
+    """The base's keys and values for `tokens` in every layer, shape [tokens, layers · 2 · heads · head size]."""
+    training = model.training
+    model.eval()
+    cache = model(input_ids=tokens[None].to(model.device), use_cache=True).past_key_values
+    model.train(training)
+    parts = [part[0].transpose(0, 1) for layer in cache.layers for part in (layer.keys, layer.values)]
+    return torch.stack(parts, dim=1).flatten(1)
 
 
 def build_p_tuning(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:

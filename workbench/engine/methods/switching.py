@@ -31,6 +31,15 @@ def switch_on(model: Any) -> None:
         model.base_model.enable_adapter_layers()
 
 
+def switch_to(model: Any, name: str) -> None:
+    """Let `model` answer with the adapter of that name, of several of one kind on its base."""
+    switch_on(model)
+    if model.active_adapter != name:
+        model.set_adapter(name)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)  # PEFT takes a switch for the beginning of training
+
+
 def mixes_rows(model: Any) -> bool:
     """Whether one batch may hold rows with and without adapters (`adapter_names`) and each row comes out right."""
     return all(_mixes(config) for config in model.peft_config.values())

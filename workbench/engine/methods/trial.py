@@ -1,6 +1,7 @@
 """`python -m workbench.engine.methods.trial`: what a PEFT config trains on a skeleton, counted by building it.
 
-Reads {"skeleton", "config"} on standard input; writes one JSON line, {"by_module", "added"} or {"refused": sentence}.
+Reads {"skeleton", "config", "module"} on standard input; writes one JSON line, {"by_module", "added"} or
+{"refused": sentence}.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from workbench.core.errors import UserError
 from workbench.core.models.skeleton import CONV1D, EMBEDDING, LINEAR, Module, Skeleton, skeleton_from_json
+from workbench.engine import tuners
 
 SMALL = 200_000_000
 """Parameters up to which a skeleton is filled with zeros where a kind cannot be built without values."""
@@ -105,16 +107,20 @@ def count_trained(skeleton: Skeleton, config: Mapping[str, Any]) -> dict[str, An
     return {"by_module": list(sums.items()), "added": True}
 
 
-def main() -> int:
-    asked = json.loads(sys.stdin.read())
+def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to one such question."""
     skeleton = skeleton_from_json(asked["skeleton"])
     try:
         if skeleton is None:
             raise UserError("The model's skeleton is of another version; open the model again.")
-        answer = count_trained(skeleton, asked["config"])
+        tuners.open_module(str(asked.get("module") or ""))
+        return count_trained(skeleton, asked["config"])
     except UserError as error:
-        answer = {"refused": error.sentence}
-    sys.stdout.write(json.dumps(answer) + "\n")
+        return {"refused": error.sentence}
+
+
+def main() -> int:
+    sys.stdout.write(json.dumps(answer(json.loads(sys.stdin.read()))) + "\n")
     return 0
 
 

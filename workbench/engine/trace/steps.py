@@ -64,7 +64,7 @@ def make_optimizer(model: Any, recipe: Recipe, loop: Loop) -> torch.optim.Optimi
     """The recipe's optimizer over what is trained, as Trainer makes it."""
     training = recipe.training
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rate, decay = recipe.learning_rate, training.weight_decay
+    rate, decay = recipe.learning_rate_on(None), training.weight_decay  # memory does not depend on the rate
     optimizer: Any
     if training.optimizer == "adamw":
         each = loop.for_each

@@ -17,6 +17,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from workbench.core.errors import RunFailedError
 from workbench.core.methods.lora import plus_ratio
 from workbench.core.recipe import Recipe
+from workbench.engine.methods import penalty_of
 from workbench.engine.methods.quicker import quicken
 from workbench.engine.methods.stored import load_state, save_adapter, save_state
 from workbench.engine.train.batches import COUNTS
@@ -48,7 +49,7 @@ class StepFigures:
 
 
 def trainer_arguments(
-    recipe: Recipe, numbers: Numbers, steps: int, accumulation: int, folder: Path
+    recipe: Recipe, numbers: Numbers, steps: int, accumulation: int, folder: Path, learning_rate: float
 ) -> TrainingArguments:
     """Transformers' arguments for a run of `recipe`; everything that Trainer would do on its own is off."""
     training = recipe.training
@@ -57,9 +58,9 @@ def trainer_arguments(
         max_steps=steps,
         per_device_train_batch_size=training.micro_batch,
         gradient_accumulation_steps=accumulation,
-        learning_rate=recipe.learning_rate,
+        learning_rate=learning_rate,
         weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
+        max_grad_norm=training.max_grad_norm or math.inf,  # the norm is measured where nothing is clipped, too
         optim=OPTIMIZERS[training.optimizer],
         seed=training.seed,
         data_seed=training.seed,
@@ -126,6 +127,9 @@ class RunTrainer(Trainer):
                 f"The loss is no longer a number at step {self.state.global_step + 1} (learning rate {rate:.3g}); "
                 "start again with a lower training.learning_rate."
             )
+        penalty = penalty_of(self.accelerator.unwrap_model(model))
+        if penalty is not None:  # its gradient counts, and no figure of the loss holds it
+            self.accelerator.backward(penalty / self.current_gradient_accumulation_steps)
         return loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:  # noqa: ARG002

@@ -134,16 +134,22 @@ class Watch:
         )
 
     def _look_at_gradients(self, figures: StepFigures) -> None:
-        """RunFailedError where gradients have died: training would go on and change nothing."""
+        """RunFailedError where gradients have died, or never lived: training would go on and change nothing."""
         if figures.grad_norm:
             self._moved, self._still = True, 0
-        elif figures.grad_norm == 0.0 and figures.loss > 1e-6 and self._moved:
+        elif figures.grad_norm == 0.0 and figures.loss > 1e-6:
             self._still += 1
-        if self._still >= STILL:
+        if self._still < STILL:
+            return
+        if not self._moved:
             raise RunFailedError(
-                f"The gradients have been exactly zero for {STILL} steps, so nothing is learnt any more; "
-                "resume from a checkpoint, or try another precision or method."
+                f"The gradients have been exactly zero for all {STILL} steps so far, so nothing is learnt: no trained "
+                "weight reaches the loss; try another precision, other layers or another method."
             )
+        raise RunFailedError(
+            f"The gradients have been exactly zero for {STILL} steps, so nothing is learnt any more; "
+            "resume from a checkpoint, or try another precision or method."
+        )
 
     def evaluate(self, score: bool) -> None:
         """Measure on the process that writes, while the others wait."""

@@ -19,6 +19,7 @@ from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible, written
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.methods import Method
+from workbench.core.methods.proved import proved_words
 from workbench.core.methods.targets import PRESETS
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, TrainingSection
@@ -76,6 +77,7 @@ class MethodPane(Vertical):
         yield self.trainable
 
     def on_mount(self) -> None:
+        self._show_forms()
         self._show()
 
     def focus_first(self) -> None:
@@ -86,14 +88,20 @@ class MethodPane(Vertical):
     async def watch_recipe(self, before: Recipe, now: Recipe) -> None:
         if before.method.name != now.method.name and self.is_mounted:
             await self._change_form()
-        for form in self.query(KnobForm):
-            form.show(now)
+        self._show_forms()
         self._show()
 
     async def watch_skeleton(self) -> None:
         if self.is_mounted:
             await self._change_form()
+            self._show_forms()
         self._show()
+
+    def _show_forms(self) -> None:
+        """The recipe's values, and the defaults that this model gives."""
+        for form in self.query(KnobForm):
+            form.skeleton = self.skeleton
+            form.show(self.recipe)
 
     def watch_model_note(self) -> None:
         self._show()
@@ -131,7 +139,7 @@ class MethodPane(Vertical):
         method = recipe.method.facts
         self.methods.styles.max_height = max(3, self.size.height // 5 + 1)
         self.methods.show(recipe.method, skeleton)
-        self.about.show(_about(method))
+        self.about.show(_about(method, skeleton))
         heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
         self.method_heading.show(heading)
         room = max(1, min(7, self.size.height // 4 - 1))
@@ -154,6 +162,7 @@ class MethodPane(Vertical):
             await shown.remove()
             return
         more = KnobForm(_training_rest(), self.recipe, id="more-knobs")
+        more.skeleton = self.skeleton
         await self.query_one("#method-scroll").mount(more)
         next(iter(more.rows.values())).field.focus()
 
@@ -173,6 +182,8 @@ def _training_rest() -> dict[str, Knob]:
     return {f"training.{name}": knob for name, knob in knobs_of(TrainingSection).items() if name not in USED}
 
 
-def _about(method: Method) -> Content:
+def _about(method: Method, skeleton: Skeleton | None) -> Content:
     equation, paper = (written(method.equation), "bold $accent"), (written(method.paper), "$quiet")
-    return Content.assemble(written(method.what), "\n", equation, "\n", paper)
+    proved = proved_words(method.name, skeleton.model_type) if skeleton else ""
+    shown = (visible(f" · proved on {skeleton.model_type}: {proved}"), "$quiet") if skeleton and proved else ""
+    return Content.assemble(written(method.what), "\n", equation, "\n", paper, shown)

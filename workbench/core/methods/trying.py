@@ -1,0 +1,59 @@
+"""What one of PEFT's kinds does on a model, found out by trying: how much it trains, and what it is able to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from workbench.core.methods.asking import ask_engine, text_key
+from workbench.core.methods.peft_kinds import peft_version
+from workbench.core.models.skeleton import Skeleton
+
+SORRY = "PEFT could not try this config on the model; see that the file is one of PEFT's."
+
+ABILITIES = {
+    "trains": "the loss falls",
+    "comes back": "it is saved, and opened with the same logits",
+    "switches off": "with the adapter off it is the base",
+    "generates": "it generates with the cache as without",
+    "merges": "it merges into the base with the same logits",
+    "mixed batch": "rows of one batch may have it or not",
+    "4-bit": "it trains over a 4-bit base",
+    "8-bit": "it trains over an 8-bit base",
+    "gradient checkpointing": "it trains with gradient checkpointing",
+}
+"""What is tried, and what it means where it works."""
+
+
+def try_on(skeleton: Skeleton, values: Mapping[str, Any], module: str = "") -> dict[str, Any]:
+    """What a config trains on a skeleton: `by_module` and `added`, or `refused` with a sentence."""
+    return _counted(skeleton.model_type, json.dumps(skeleton.to_json()), json.dumps(values), module, _text(module))
+
+
+@lru_cache(maxsize=64)
+def _counted(model_type: str, skeleton: str, values: str, module: str, text: str) -> dict[str, Any]:
+    asked = {"skeleton": json.loads(skeleton), "config": json.loads(values), "module": module}
+    name = f"{model_type}-{text_key(skeleton, values, text, peft_version())}"
+    return ask_engine("workbench.engine.methods.trial", asked, name, SORRY)
+
+
+def abilities_on(skeleton: Skeleton, values: Mapping[str, Any], module: str = "") -> dict[str, bool | str]:
+    """What a config is able to on a tiny model of the skeleton's architecture: true, or a sentence that says why not.
+
+    The keys are those of `ABILITIES`. Tried once for each architecture, and kept.
+    """
+    return _able(skeleton.model_type, json.dumps(values), module, _text(module))
+
+
+@lru_cache(maxsize=64)
+def _able(model_type: str, values: str, module: str, text: str) -> dict[str, bool | str]:
+    asked = {"model_type": model_type, "config": json.loads(values), "module": module}
+    name = f"able-{model_type}-{text_key(values, text, peft_version())}"
+    return ask_engine("workbench.engine.methods.abilities", asked, name, SORRY)
+
+
+def _text(module: str) -> str:
+    return Path(module).read_text("utf-8", "replace") if module else ""
