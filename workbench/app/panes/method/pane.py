@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from workbench.app.actions import bindings_for
+from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited
 from workbench.app.panes.method.methods import MethodList
 from workbench.app.panes.method.trainable import trainable
@@ -185,5 +186,7 @@ def _training_rest() -> dict[str, Knob]:
 def _about(method: Method, skeleton: Skeleton | None) -> Content:
     equation, paper = (written(method.equation), "bold $accent"), (written(method.paper), "$quiet")
     proved = proved_words(method.name, skeleton.model_type) if skeleton else ""
-    shown = (visible(f" · proved on {skeleton.model_type}: {proved}"), "$quiet") if skeleton and proved else ""
+    shown = (
+        (f" {glyphs().dot} proved on {visible(skeleton.model_type)}: {proved}", "$quiet") if skeleton and proved else ""
+    )
     return Content.assemble(written(method.what), "\n", equation, "\n", paper, shown)
