@@ -207,7 +207,7 @@ async def test_columns_that_no_format_fits_are_mapped_by_hand_and_the_mapping_is
     )
     async with opened(workspace, story(data={"source": source}), (80, 24), read=False) as (app, pilot):
         await wait_for(lambda: "none says which is the answer" in app.data_state.problem, 60)
-        assert "says which column is the prompt" in screen_text(app)
+        await wait_for(lambda: "says which column is the prompt" in screen_text(app))
         await press(pilot, "m")
         await wait_for(lambda: isinstance(app.screen, Columns))
         assert "Choose a column for prompt" in screen_text(app)

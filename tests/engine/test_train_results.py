@@ -173,7 +173,8 @@ def test_the_events_tell_the_whole_run(finished: Callable[[str], RunFolder]) -> 
     sides = [(event["side"], event["step"]) for event in events_of(folder, "eval")]
     assert sides == [("base", 0), ("tuned", 10), ("tuned", 20), ("tuned", 25)]
     memory = events_of(folder, "memory")[-1]
-    assert memory["process"] > memory["allocated"] > 0
+    assert memory["process"] > 0
+    assert memory["allocated"] is None  # a CPU's allocator keeps no count
     assert memory["predicted"] == start["predicted_memory"]
 
 

@@ -20,7 +20,11 @@ WORDS = ["the", "capital", "of", "Peru", "is", "Lima", "and", "the", "capital", 
 
 REAL = [
     ({"name": "lora"}, {"micro_batch": 4, "effective_batch": 4}),
-    ({"name": "full"}, {"micro_batch": 1, "effective_batch": 1, "gradient_checkpointing": True}),
+    pytest.param(
+        {"name": "full"},
+        {"micro_batch": 1, "effective_batch": 1, "gradient_checkpointing": True},
+        marks=pytest.mark.slow,
+    ),
     pytest.param({"name": "full"}, {"micro_batch": 2, "effective_batch": 4}, marks=pytest.mark.slow),
     pytest.param({"name": "lora", "dora": True, "dropout": 0.1}, {}, marks=pytest.mark.slow),
     pytest.param({"name": "prefix"}, {}, marks=pytest.mark.slow),

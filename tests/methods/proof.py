@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -24,7 +23,6 @@ from workbench.engine.methods.switching import switch_off, switch_on
 from workbench.engine.skeletons import build_skeleton as build_skeleton_anew
 
 build_skeleton = lru_cache(maxsize=None)(build_skeleton_anew)
-PeftModel.create_or_update_model_card = lambda self, folder: None  # a template compiled at each save, and not asked for
 
 VOCABULARY = 256
 QUICK = 7e-3

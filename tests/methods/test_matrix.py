@@ -9,11 +9,19 @@ import pytest
 from architectures import CONFIGS, make
 from fresh import FreshProcesses
 from matrix import METHODS, PRECISIONS, keep, kept, over, with_files
+from peft import PeftModel
 from proof import CLOSE, Found, prove, train
 
 from workbench.core.errors import UserError
 from workbench.core.methods import asking, trying
 from workbench.engine.methods import abilities, trial
+
+
+@pytest.fixture(autouse=True)
+def without_cards(monkeypatch):
+    """PEFT's model cards: a template compiled at each save, and not asked for here."""
+    monkeypatch.setattr(PeftModel, "create_or_update_model_card", lambda self, folder: None)
+
 
 AT_ONCE = 4
 """Jobs that wait for the fresh processes before the training goes on."""
