@@ -121,7 +121,7 @@ async def take(workspace: Workspace) -> None:
         for number in range(1, QUESTIONS + 1):
             await pilot.press("ctrl+n")
             await until(lambda number=number: f"of {number}" in screen_text(app), f"answer {number}")
-        await pilot.pause(1.0)
+            await pilot.pause(1.0)
         save(app, "chat")
         await show(pilot, "f7", "capitals-full")
         save(app, "runs")

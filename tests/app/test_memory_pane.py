@@ -133,7 +133,7 @@ async def test_the_last_measured_run_stands_beside_its_prediction(workspace):
     async with opened(workspace, story(), (120, 36)) as (app, pilot):
         await on_memory(pilot, app)
         shown = " ".join(text_of(app.built["memory"]).replace("│", " ").split())
-        assert "calm-crane: predicted 660 MB, measured 600 MB, so the prediction was 10% too high" in shown
+        assert "calm-crane: predicted 660 MB, measured 600 MB, so the prediction was 10.0% too high" in shown
 
 
 @pytest.mark.parametrize(

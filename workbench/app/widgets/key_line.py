@@ -24,6 +24,10 @@ class Hint:
     action: str
 
 
+KEPT = ("Start", "Help", "Quit")
+"""Hints that stay however narrow the terminal is."""
+
+
 class KeyLine(Widget):
     """One line of hints, cut at a whole hint; a click on one presses its key."""
 
@@ -43,12 +47,17 @@ class KeyLine(Widget):
             self.hints = hints_of(screen)
 
     def _places(self) -> list[tuple[Hint, int, int]]:
-        """The hints that fit, with first and last column; what belongs to the place comes first, Help and Quit stay."""
+        """The hints that fit, with first and last column; what belongs to the place comes first, and `KEPT` stay."""
         room = self.content_size.width
         hints = list(self.hints)
         while hints and sum(_width(hint) for hint in hints) + 2 * (len(hints) - 1) > room:
             cut = next(
-                (place for place in range(len(hints) - 1, -1, -1) if hints[place].title not in ("Help", "Quit")), 0
+                (
+                    place
+                    for place in range(len(hints) - 1, -1, -1)
+                    if hints[place].title not in ("Start", "Help", "Quit")
+                ),
+                0,
             )
             del hints[cut]
         found, at = [], 0

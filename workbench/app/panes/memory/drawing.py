@@ -129,7 +129,7 @@ def measured_line(measured: Measured | None) -> Content:
     return Content.assemble(
         ("Last measured  ", "bold $primary"),
         f"{visible(measured.run)}: predicted {size_text(measured.predicted)}, measured {size_text(measured.measured)}, "
-        f"so the prediction was {abs(measured.error) * 100:.0f}% {sign}.",
+        f"so the prediction was {share_text(abs(measured.error))} {sign}.",
     )
 
 
