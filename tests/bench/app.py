@@ -100,15 +100,14 @@ def measure_keys(terminal: Terminal) -> dict[str, float]:
     terminal.send("5")
     time.sleep(3)
     for _ in range(4):
-        terminal.send("\t")
-        time.sleep(0.2)
         terminal.forget()
         terminal.send("Q")
         try:
             terminal.wait_for("Q", 1.0)
             break
         except TimeoutError:
-            continue
+            terminal.send("\t")
+            time.sleep(0.2)
     delays = []
     for key in "ZXJVKWYHGU" * 4:
         terminal.forget()
