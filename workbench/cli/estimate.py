@@ -130,12 +130,10 @@ def _report(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | None:
     folder = place.path if place.kind == "folder" else ready_folder(recipe.model, workspace)
     if folder is None or not (folder / "tokenizer.json").is_file():
         return None
-    from workbench.core.data.dataset import prepare_data  # templates and tokenizers take 0.1 s to import
     from workbench.core.data.hub import unfetched
+    from workbench.core.data.remembered import data_report
 
-    if unfetched(recipe.data, workspace):
-        return None
-    return prepare_data(recipe, folder, workspace=workspace).report
+    return None if unfetched(recipe.data, workspace) else data_report(recipe, folder, workspace)
 
 
 def _duration(recipe: Recipe, report: dict[str, Any] | None, experience: Experience) -> dict[str, Any] | None:
