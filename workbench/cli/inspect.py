@@ -11,8 +11,7 @@ from typing import Any
 from workbench.cli.models import fetch_data, find_folder
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import anchor_path, change
-from workbench.core.data.inspect import inspect_data
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.remembered import data_report
 from workbench.core.places import find_workspace
 from workbench.core.recipe import Recipe, parse_settings
 from workbench.core.words import count_text, share_text, visible_text
@@ -35,7 +34,12 @@ def run(given: argparse.Namespace) -> int:
     workspace = find_workspace(given.workspace)
     folder = find_folder(recipe.model, workspace)
     fetch_data(recipe, workspace)
-    report = inspect_data(recipe, folder, given.show_mask or 0, workspace=workspace)
+    if given.show_mask:
+        from workbench.core.data.inspect import inspect_data  # templates and tokenizers take 0.1 s to import
+
+        report = inspect_data(recipe, folder, given.show_mask, workspace=workspace)
+    else:
+        report = data_report(recipe, folder, workspace, needs_answers=False)
     if given.json:
         say_json(report)
         return 0
@@ -115,6 +119,8 @@ def _mask_lines(masks: list[dict[str, Any]], folder: Path, page: Page) -> Iterat
     """Rows as text, the tokens that are trained on between brackets."""
     if not masks:
         return
+    from workbench.core.data.tokenizer import open_tokenizer
+
     tokenizer = open_tokenizer(folder)
     yield ""
     yield f"Tokens that are trained on stand between {page.marked(' ')}:"

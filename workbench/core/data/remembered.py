@@ -20,16 +20,16 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json
 """Files of a model's folder that a report depends on."""
 
 
-def data_report(recipe: Recipe, model_folder: Path, workspace: Workspace) -> dict[str, Any]:
+def data_report(recipe: Recipe, model_folder: Path, workspace: Workspace, needs_answers: bool = True) -> dict[str, Any]:
     """`prepare_data`'s report. Data in one file is read once: a second look takes a millisecond."""
-    key = _key(recipe, model_folder)
+    key = _key(recipe, model_folder, needs_answers)
     kept = workspace.cache / "reports" / f"{key}.json"
     found = read_json(kept) if key else None
     if isinstance(found, dict):
         return found
     from workbench.core.data.dataset import prepare_data  # templates and tokenizers take 0.1 s to import
 
-    report = prepare_data(recipe, model_folder, workspace=workspace).report
+    report = prepare_data(recipe, model_folder, workspace=workspace, needs_answers=needs_answers).report
     if key:
         with contextlib.suppress(OSError):  # a full disk costs the next look some time
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def data_report(recipe: Recipe, model_folder: Path, workspace: Workspace) -> dic
     return report
 
 
-def _key(recipe: Recipe, model_folder: Path) -> str:
+def _key(recipe: Recipe, model_folder: Path, needs_answers: bool) -> str:
     """What the report depends on, in few letters; empty where that cannot be told from the states of a few files."""
     section = recipe.data
     if section.mix or section.template not in ("auto", "own", *BUILT_IN):
@@ -54,5 +54,6 @@ def _key(recipe: Recipe, model_folder: Path) -> str:
         states = [(str(file), (state := file.stat()).st_size, state.st_mtime_ns) for file in files]
     except (OSError, UserError):
         return ""
-    said = json.dumps([asdict(section), recipe.training.seed, recipe.training.micro_batch, states], sort_keys=True)
+    training = recipe.training
+    said = json.dumps([asdict(section), training.seed, training.micro_batch, needs_answers, states], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:24]
