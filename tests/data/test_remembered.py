@@ -39,6 +39,15 @@ def test_another_file_or_another_choice_is_another_report(tmp_path):
     assert data_report(part, tiny_folder(), workspace)["rows"] == 4
 
 
+def test_questions_without_answers_are_named_in_the_order_of_the_file(tmp_path):
+    file = tmp_path / "asked.jsonl"
+    file.write_text("".join(json.dumps({"instruction": f"Say {number}."}) + "\n" for number in range(12)))
+    recipe = change_recipe(Recipe(), {"data.source": str(file)})
+    report = data_report(recipe, tiny_folder(), Workspace(tmp_path / "home"), needs_answers=False)
+    (found,) = (one for one in report["findings"] if one["kind"] == "question")
+    assert found["rows"] == sorted(found["rows"])
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path):
     (tmp_path / "home").write_text("a file where the folder should be")
     recipe = recipe_over(tmp_path, ["one", "two", "three", "four", "five"])

@@ -218,7 +218,16 @@ def _fit(
         parts.append(found)
     cut = [] if how == "split" else cut
     taken = Taken(
-        recipe.data, form.name, form.mapping.get("answer", ""), template, *training, *held, leaks, long, cut, silent
+        recipe.data,
+        form.name,
+        form.mapping.get("answer", ""),
+        template,
+        *training,
+        *held,
+        leaks,
+        long,
+        cut,
+        sorted(silent),
     )
     return (parts[0], parts[1]), taken
 

@@ -10,7 +10,7 @@ from workbench.core.memory.device import Device
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU; `mebibytes` is the total that nvidia-smi reports, often less than its name says."""
+    """A GPU; `mebibytes` is about what its driver reports, often less than its name says; not measured here."""
 
     name: str
     mebibytes: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,9 +57,9 @@ class RowView(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield self.drawn
 
+    @abstractmethod
     def show(self, row: Row, cut_left: bool) -> None:
         """Show a row; `cut_left` says that what is too long is cut off at its beginning."""
-        raise NotImplementedError
 
     def clear(self) -> None:
         """Show nothing: the row under the cursor is not there yet."""
