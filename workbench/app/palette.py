@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+from textual.message import Message
 from textual.types import IgnoreReturnCallbackType
+from textual.widget import Widget
 
 from workbench.app.actions import ACTIONS, PANES, key_name
 from workbench.app.messages import RecipeOpened, RunChosen
@@ -15,25 +18,41 @@ from workbench.app.themes import THEMES, TITLES
 from workbench.app.words import visible
 
 if TYPE_CHECKING:
-    from workbench.app.workbench_app import WorkbenchApp
+    from workbench.core.runs.listing import RunSummary
 
 Command = tuple[str, str, IgnoreReturnCallbackType]
 """Title, help, and what it does."""
+
+
+class Commanded(Protocol):
+    """What the palette asks of the app."""
+
+    pane: str
+    built: dict[str, Widget]
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...]: ...
+
+    async def run_action(self, action: str, default_namespace: DOMNode | None = None) -> bool: ...
+
+    def set_theme(self, name: str) -> None: ...
+
+    def post_message(self, message: Message) -> bool: ...
 
 
 class ActionsProvider(Provider):
     """Finds actions by any part of their names."""
 
     @property
-    def _app(self) -> WorkbenchApp:
-        return cast("WorkbenchApp", self.app)
+    def _app(self) -> Commanded:
+        return cast(Commanded, self.app)
 
     def _commands(self) -> Iterator[Command]:
         app = self._app
         for place in (app.pane, "app"):
-            target = app if place == "app" else app.built.get(place)
+            target = None if place == "app" else app.built.get(place)
             for action in ACTIONS.get(place, ()):
-                if action.palette and target is not None:
+                if action.palette and (place == "app" or target is not None):
                     keys = f"  {key_name(action.keys[0])}" if action.keys else ""
                     where = "" if place == "app" else f"{PANES[place]}: "
                     title = f"Go to {action.title}" if action.call.startswith("pane(") else f"{where}{action.title}"

@@ -80,5 +80,5 @@ def _proved(name: str) -> str:
 
 
 def _knob(knob: Knob) -> str:
-    default: Any = knob.default if isinstance(knob.default, str) else json.dumps(knob.default)
+    default: Any = (knob.default or "nothing") if isinstance(knob.default, str) else json.dumps(knob.default)
     return f"method.{knob.name}  {knob.help} Takes {knob.accepted}; {default} unless given."
