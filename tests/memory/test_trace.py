@@ -30,6 +30,7 @@ REAL = [
     pytest.param({"name": "prefix"}, {}, marks=pytest.mark.slow),
     pytest.param({"name": "lora"}, {"precision": "bfloat16", "autocast": True}, marks=pytest.mark.slow),
     pytest.param({"name": "qlora"}, {"gradient_checkpointing": True}, marks=pytest.mark.slow),
+    *(pytest.param({"name": "peft", "kind": kind}, {}, marks=pytest.mark.slow) for kind in ("LOHA", "LOKR", "BOFT")),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses import fake_impls
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from workbench.engine.trace.stand_in import STAND_IN
@@ -42,11 +43,41 @@ def fake_tensors() -> Iterator[None]:
     changed: Any = nn.Module
     library: Any = torch
     changed._apply, library.tensor = apply, tensor
+    reads = dict.fromkeys((torch.ops.aten._local_scalar_dense.default, torch.ops.aten.item.default), _read)
     try:
-        with FakeTensorMode():
+        with _other_operations(reads), FakeTensorMode():
             yield
     finally:
         changed._apply, library.tensor = kept_apply, kept_tensor
+
+
+@contextlib.contextmanager
+def _other_operations(others: dict[Any, Any]) -> Iterator[None]:
+    """Inside, fake tensors do these operations otherwise than torch's own stand-ins do."""
+    known: Any = fake_impls.op_implementations_dict
+    kept = dict(known)
+    known.update(others)
+    try:
+        yield
+    finally:
+        known.clear()
+        known.update(kept)
+
+
+def every_place() -> contextlib.AbstractContextManager[None]:
+    """Inside, every element of a fake mask is chosen: for putting a model together, where some kinds of adapters draw
+    the places of their values and no more than their number counts.
+    """
+
+    def places(mode: Any, function: Any, tensor: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
+        return tensor.new_empty((tensor.numel(), tensor.dim()), dtype=torch.int64)
+
+    return _other_operations({torch.ops.aten.nonzero.default: places})
+
+
+def _read(mode: Any, function: Any, tensor: torch.Tensor) -> bool | int:  # noqa: ARG001
+    """A fake number that is read: a truth is true (`rand(1) > dropout` takes the layer), any other one is 1."""
+    return True if tensor.dtype == torch.bool else 1
 
 
 def _moved(parameter: nn.Parameter, function: Any, moved: dict[int, Any]) -> nn.Parameter:
