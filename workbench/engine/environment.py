@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 import psutil
 
@@ -67,6 +69,20 @@ def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = Tr
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")
+
+
+def import_bitsandbytes_uncompiled() -> None:
+    """Import bitsandbytes without torch's compiler, which its decorators import (4 s): for what never computes."""
+    import torch
+
+    library: Any = torch
+    compiler = library.compile
+    library.compile = lambda function=None, **_: function if function is not None else lambda given: given
+    try:
+        with contextlib.suppress(ImportError):
+            import bitsandbytes  # noqa: F401
+    finally:
+        library.compile = compiler
 
 
 def _see_one_gpu() -> None:

@@ -22,12 +22,19 @@ def main() -> int:
     asked = json.loads(sys.stdin.read())
     from workbench.core.errors import UserError
     from workbench.core.recipe import recipe_from_mapping
-    from workbench.engine.environment import be_nice, needs_bitsandbytes, prepare_environment
+    from workbench.engine.environment import (
+        be_nice,
+        import_bitsandbytes_uncompiled,
+        needs_bitsandbytes,
+        prepare_environment,
+    )
 
     be_nice()
     try:
         recipe = recipe_from_mapping(asked["recipe"])
         prepare_environment(1, needs_bitsandbytes(recipe))
+        if needs_bitsandbytes(recipe):
+            import_bitsandbytes_uncompiled()
         document = _trace(recipe, asked)
     except UserError as error:
         sys.stderr.write(f"{error.details}\n{error.sentence}\n")

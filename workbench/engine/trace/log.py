@@ -81,6 +81,13 @@ class AllocationLog(TorchDispatchMode):
                 if known is not None:
                     self.roles[known[1]] = role
 
+    def number_of(self, tensor: torch.Tensor | None) -> int | None:
+        """The number of a tensor's memory; None where it is not of this device, or not known."""
+        if tensor is None or tensor.device.type != self.device:
+            return None
+        known = self._living.get(tensor.untyped_storage()._cdata)
+        return None if known is None else known[1]
+
     def take(self, size: int, what: str, role: str) -> int:
         """Log memory that no tensor shows; its number, for `release`."""
         self._count += 1

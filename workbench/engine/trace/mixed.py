@@ -10,7 +10,8 @@ from torch.overrides import TorchFunctionMode
 
 LOW = {
     functional.linear, functional.conv1d, functional.conv2d, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__,
-    torch.mm, torch.bmm, torch.addmm, torch.baddbmm, torch.Tensor.mm, torch.Tensor.bmm, torch.einsum,
+    torch.mm, torch.bmm, torch.addmm, torch.baddbmm, torch.Tensor.mm, torch.Tensor.bmm, torch.Tensor.addmm,
+    torch.Tensor.baddbmm, torch.Tensor.addbmm, torch.addbmm, torch.einsum,
     torch.chain_matmul,
 }  # fmt: skip
 """Operations that autocast computes in 16 bits (torch's autocast_mode.h, for CUDA)."""

@@ -15,8 +15,10 @@ from workbench.core.methods.lora import plus_ratio
 from workbench.core.recipe import Recipe
 from workbench.engine.answer import inner_model
 from workbench.engine.methods.quicker import quicken
+from workbench.engine.trace.layers import Layers, without_skipped
 from workbench.engine.trace.log import AllocationLog
 from workbench.engine.trace.mixed import Mixed
+from workbench.engine.trace.repeat import Mark
 from workbench.engine.trace.stand_in import STAND_IN
 
 
@@ -87,9 +89,15 @@ def make_optimizer(model: Any, recipe: Recipe, loop: Loop) -> torch.optim.Optimi
 
 
 class Stepper:
-    """Takes one optimizer step and tells the log what is what."""
+    """Takes one optimizer step and tells the log what is what.
 
-    def __init__(self, model: Any, recipe: Recipe, rows: RowShape, log: AllocationLog, loop: Loop) -> None:
+    With `layers`, the forward and backward passes go through a few of them alone, and `marks` says which events are
+    whose; the optimizer's step is the whole model's.
+    """
+
+    def __init__(
+        self, model: Any, recipe: Recipe, rows: RowShape, log: AllocationLog, loop: Loop, layers: Layers | None = None
+    ) -> None:
         self.model = model
         self.recipe = recipe
         self.rows = rows
@@ -98,6 +106,12 @@ class Stepper:
         self.device = next(parameter.device for parameter in model.parameters())
         self.optimizer = make_optimizer(model, recipe, loop)
         self.outputs: Any = None
+        self.layers = layers
+        self.marks: list[Mark] = []
+        self.gradients: dict[str, int] = {}
+        """Number of each trained parameter's gradient in the log, by its name."""
+        self._sweep = (0, "forward")
+        self._parameters = {id(parameter): name for name, parameter in model.named_parameters()}
         self._names: dict[int, str] = {id(module): name for name, module in model.named_modules()}
         self._inside: list[nn.Module] = []
         log.module = lambda: self._names.get(id(self._inside[-1]), "") if self._inside else ""
@@ -114,8 +128,11 @@ class Stepper:
                 hooks.append(parameter.register_post_accumulate_grad_hook(self._tell_gradient))
         try:
             with mixed or contextlib.nullcontext():
-                for _ in range(min(2, self.recipe.accumulation)):
-                    self._micro_batch(autocast, mixed)
+                with without_skipped(self.layers, self._enter, self._mark) if self.layers else contextlib.nullcontext():
+                    for number in range(min(2, self.recipe.accumulation)):
+                        self._micro_batch(number, autocast, mixed)
+                if self.layers:
+                    self._fill_gradients(self.layers)
                 self._update()
         finally:
             for hook in hooks:
@@ -126,9 +143,37 @@ class Stepper:
 
     def _tell_gradient(self, parameter: torch.Tensor) -> None:
         self.log.tell([parameter.grad], "gradients")
+        number = self.log.number_of(parameter.grad)
+        if number is not None:
+            self.gradients[self._parameters[id(parameter)]] = number
 
-    def _micro_batch(self, autocast: torch.dtype | None, mixed: Mixed | None) -> None:
-        self.log.phase = "forward"
+    def _mark(self, layer: int | None = None) -> None:
+        self.marks.append(Mark(len(self.log.events), self._sweep, layer))
+
+    def _enter(self, layer: int, hidden: torch.Tensor) -> None:
+        """A layer begins. Its backward pass ends when its input's gradient is there."""
+        if self.layers is None or self.log.phase != "forward":  # it is computed again
+            return
+        self._mark(layer)
+        period = self.layers.period
+        if layer not in period.skipped and hidden.requires_grad:
+            before = (period.skipped.start if layer == period.end else layer) - 1
+            hidden.register_hook(lambda _: self._mark(before))
+
+    def _fill_gradients(self, layers: Layers) -> None:
+        """Give the skipped layers gradients, of which the log sees nothing but their numbers."""
+        seen = len(self.log.events)
+        for number in layers.period.skipped:
+            for name, parameter in layers.modules[number].named_parameters(f"{layers.prefix}{number}"):
+                if parameter.requires_grad and parameter.grad is None:
+                    parameter.grad = torch.empty_like(parameter)
+                    self._tell_gradient(parameter)
+                    self.gradients[name] = self.gradients[self._parameters[id(parameter)]]
+        del self.log.events[seen:]
+
+    def _micro_batch(self, number: int, autocast: torch.dtype | None, mixed: Mixed | None) -> None:
+        self.log.phase, self._sweep = "forward", (number, "forward")
+        self._mark()
         batch = make_batch(self.model, self.recipe, self.rows, self.device, self.loop)
         real = autocast is not None and mixed is None
         with torch.autocast(self.device.type, autocast) if real else contextlib.nullcontext():
@@ -141,7 +186,8 @@ class Stepper:
             mixed.forward = False
         self.outputs = outputs if self.loop.keeps_outputs else None
         del outputs, batch
-        self.log.phase = "backward"
+        self.log.phase, self._sweep = "backward", (number, "backward")
+        self._mark()
         # the engine itself: Tensor.backward leaves function modes, and a layer computed again would be in other numbers
         torch.autograd.graph._engine_run_backward(
             (loss,), (torch.ones_like(loss),), False, False, (), allow_unreachable=True, accumulate_grad=True
@@ -151,7 +197,8 @@ class Stepper:
             mixed.forward = True
 
     def _update(self) -> None:
-        self.log.phase = "optimizer"
+        self.log.phase, self._sweep = "optimizer", (0, "optimizer")
+        self._mark()
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         if self.loop.clips and self.recipe.training.max_grad_norm:
             torch.nn.utils.clip_grad_norm_(trained, self.recipe.training.max_grad_norm)

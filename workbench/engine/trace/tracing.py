@@ -11,11 +11,14 @@ from workbench.core.memory.numbers import resolve_autocast, resolve_precision
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
+from workbench.engine.answer import inner_model
 from workbench.engine.trace.attention import WORKSPACES, attention_as_trained
 from workbench.engine.trace.build import build_model, empty_base, model_config
 from workbench.engine.trace.fake import fake_tensors
-from workbench.engine.trace.log import AllocationLog
+from workbench.engine.trace.layers import UnevenError, find_layers
+from workbench.engine.trace.log import AllocationLog, Event
 from workbench.engine.trace.quantised import quantised_tensors, steps_of_quantised_products
+from workbench.engine.trace.repeat import repeat_turns
 from workbench.engine.trace.replay import Peak, find_peak
 from workbench.engine.trace.stand_in import stand_in_device
 from workbench.engine.trace.steps import Loop, Stepper, is_masked
@@ -33,13 +36,22 @@ def trace_recipe(
     kind: str,
     name: str = "",
     loop: Loop | None = None,
+    whole: bool = False,
 ) -> tuple[Peak, float]:
     """The peak of two steps of `recipe` with rows of this shape on a device of `kind` (cuda or cpu), and the seconds.
 
-    `name` is the GPU's, for the size of its workspaces. No GPU is used and no weight is read.
+    `name` is the GPU's, for the size of its workspaces. No GPU is used and no weight is read. Of layers that are
+    alike a few are traced and stand for all, unless `whole` says no.
     """
     began = time.perf_counter()
-    loop = loop or Loop()
+    try:
+        peak = _trace(recipe, skeleton, rows, kind, name, loop or Loop(), whole)
+    except UnevenError:
+        peak = _trace(recipe, skeleton, rows, kind, name, loop or Loop(), True)
+    return peak, time.perf_counter() - began
+
+
+def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: str, loop: Loop, whole: bool) -> Peak:
     device = stand_in_device() if kind == "cuda" else torch.device("cpu")
     quantised = str(recipe.method.knobs.get("quantisation", "none")) != "none"
     log = AllocationLog(
@@ -57,13 +69,16 @@ def trace_recipe(
         _note(model, log)
         if kind == "cuda":
             log.take(PRODUCTS["hopper" if any(one in name for one in HOPPER) else "default"], "cuBLAS", "buffers")
-        stepper = Stepper(model, recipe, rows, log, loop)
-        set_up = len(log.events)
+        layers = None if whole else find_layers(model, inner_model(model).config)
+        stepper = Stepper(model, recipe, rows, log, loop, layers)
+        set_up = list(log.events)
+        log.events.clear()
         with log:
             stepper.take(autocast)
-        events = list(log.events)
-        peak = find_peak(events[:set_up], events[set_up:], log.roles, skeleton.vocabulary, kind == "cuda")
-    return peak, time.perf_counter() - began
+        step: list[Event] = list(log.events)
+        if layers is not None:
+            step = repeat_turns(step, stepper.marks, layers, stepper.gradients, log.roles)
+        return find_peak(set_up, step, log.roles, skeleton.vocabulary, kind == "cuda")
 
 
 def _note(model: Any, log: AllocationLog) -> None:

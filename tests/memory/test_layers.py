@@ -1,0 +1,93 @@
+"""A few layers traced for all of them: which ones, and that the whole model's trace is the same."""
+
+import json
+
+import pytest
+from asking import recipe_for
+
+from workbench.core.memory.row_shape import RowShape
+from workbench.engine.skeletons import build_skeleton
+from workbench.engine.trace.layers import Period, UnevenError, find_period
+from workbench.engine.trace.steps import Loop
+from workbench.engine.trace.tracing import _trace
+
+SIZES = {
+    "vocab_size": 8192, "max_position_embeddings": 2048, "hidden_size": 128, "intermediate_size": 256,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "pad_token_id": 0,
+}  # fmt: skip
+MODELS = {
+    "llama": {"num_hidden_layers": 9},
+    "gemma2": {"num_hidden_layers": 12, "sliding_window": 64},
+    "gpt2": {"n_layer": 9, "n_embd": 128, "n_head": 4, "n_positions": 2048},
+    "gemma3_text": {"num_hidden_layers": 27, "sliding_window": 64},
+    "opt": {"num_hidden_layers": 9, "ffn_dim": 256, "word_embed_proj_dim": 128},
+    "gpt_neox": {"num_hidden_layers": 9},
+    "phi3": {"num_hidden_layers": 9},
+    "qwen3_moe": {"num_hidden_layers": 9, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64},
+}  # fmt: skip
+
+LORA = {"name": "lora"}
+CHECKPOINTED = {"gradient_checkpointing": True}
+QUICK = [
+    ("llama", LORA, {"batch": 2}),
+    ("gemma2", {"name": "full"}, CHECKPOINTED),
+]
+SLOW = [
+    ("llama", {"name": "qlora"}, CHECKPOINTED),
+    ("llama", {"name": "lora", "layers": "first 4"}, {}),
+    ("llama", {"name": "lora", "layers": "last 4"}, {}),
+    ("llama", {"name": "lora", "dora": True, "dropout": 0.1}, {"batch": 1}),
+    ("llama", {"name": "adalora"}, {}),
+    ("llama", {"name": "vera"}, {}),
+    ("llama", {"name": "prompt"}, {}),
+    ("llama", {"name": "full"}, {"optimizer": "adamw_8bit", "batch": 1, "effective_batch": 2}),
+    ("gpt2", {"name": "full"}, {"optimizer": "adafactor"}),
+    ("gemma3_text", LORA, CHECKPOINTED),
+    ("opt", LORA, {}),
+    ("gpt_neox", {"name": "full"}, {"autocast": False}),
+    ("phi3", {"name": "houlsby"}, {}),
+    ("qwen3_moe", LORA, {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "settings"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+)
+def test_a_few_layers_traced_give_the_whole_models_peak_to_the_byte(kind, method, settings, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, **SIZES, **MODELS[kind]}))
+    settings = dict(settings)
+    size = settings.pop("effective_batch", None)
+    recipe = recipe_for(tmp_path, method, 128, **settings, **({"effective_batch": size} if size else {}))
+    asked = (recipe, build_skeleton(tmp_path), RowShape(128, 128), "cuda", "", Loop())
+    few, whole = _trace(*asked, False), _trace(*asked, True)
+    assert few == whole
+
+
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [
+        ("A" * 32, Period(1, 1, 30)),
+        ("AB" * 13, Period(2, 2, 11)),
+        ("AAAAAB" * 8, Period(6, 6, 6)),
+        ("BBB" + "A" * 58, Period(4, 1, 56)),
+        ("AAAA", None),
+        ("ABCDEFGH", None),
+    ],
+)
+def test_the_pattern_is_found_and_a_turn_of_it_stays_before_it(kinds, found):
+    assert find_period(kinds) == found
+
+
+def test_layers_that_look_alike_and_are_not_are_traced_as_a_whole(tmp_path, monkeypatch):
+    from workbench.engine.trace import tracing
+
+    def uneven(*_):
+        raise UnevenError
+
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **SIZES, "num_hidden_layers": 8}))
+    asked = (recipe_for(tmp_path, LORA, 64), build_skeleton(tmp_path), RowShape(64, 64), "cuda")
+    monkeypatch.setattr(tracing, "repeat_turns", uneven)
+    few, _ = tracing.trace_recipe(*asked)
+    monkeypatch.undo()
+    whole, _ = tracing.trace_recipe(*asked, whole=True)
+    assert few == whole
