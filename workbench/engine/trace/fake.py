@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch._subclasses import fake_impls
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._mode_utils import no_dispatch
 
 from workbench.engine.trace.stand_in import STAND_IN
 
@@ -43,9 +44,8 @@ def fake_tensors() -> Iterator[None]:
     changed: Any = nn.Module
     library: Any = torch
     changed._apply, library.tensor = apply, tensor
-    reads = dict.fromkeys((torch.ops.aten._local_scalar_dense.default, torch.ops.aten.item.default), _read)
     try:
-        with _other_operations(reads), FakeTensorMode():
+        with _other_operations(READS), FakeTensorMode():
             yield
     finally:
         changed._apply, library.tensor = kept_apply, kept_tensor
@@ -72,12 +72,25 @@ def every_place() -> contextlib.AbstractContextManager[None]:
     def places(mode: Any, function: Any, tensor: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
         return tensor.new_empty((tensor.numel(), tensor.dim()), dtype=torch.int64)
 
-    return _other_operations({torch.ops.aten.nonzero.default: places})
+    return _other_operations({aten.nonzero.default: places})
 
 
 def _read(mode: Any, function: Any, tensor: torch.Tensor) -> bool | int:  # noqa: ARG001
     """A fake number that is read: a truth is true (`rand(1) > dropout` takes the layer), any other one is 1."""
     return True if tensor.dtype == torch.bool else 1
+
+
+def _any(mode: Any, function: Any, tensor: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
+    """Whether any element is true: none is, since it is asked about numbers that went wrong (`isinf(x).any()`)."""
+    found: Any = tensor.new_empty((), dtype=torch.bool)
+    with no_dispatch():
+        found.constant = torch.zeros((), dtype=torch.bool)
+    return found
+
+
+aten = torch.ops.aten
+READS = {aten._local_scalar_dense.default: _read, aten.item.default: _read, aten.any.default: _any}
+"""What stands in for operations whose results decide what is computed next."""
 
 
 def _moved(parameter: nn.Parameter, function: Any, moved: dict[int, Any]) -> nn.Parameter:
