@@ -7,8 +7,8 @@ from workbench.core.memory.advice import advise
 from workbench.core.memory.device import Device, find_device
 from workbench.core.memory.estimate import estimate_memory
 from workbench.core.memory.row_shape import RowShape
-from workbench.core.memory.states import bytes_per_quantised_parameter
 from workbench.core.models.skeleton import Module, Skeleton
+from workbench.core.models.stored import of_bitsandbytes
 from workbench.core.recipe import recipe_from_mapping
 
 GIB = 2**30
@@ -75,8 +75,8 @@ def test_published_sizes_of_the_models_come_out():
 
 
 def test_nf4_with_double_quantisation_takes_0_5159_bytes_a_parameter():
-    assert bytes_per_quantised_parameter("nf4", True) == pytest.approx(0.5159, abs=5e-5)
-    assert bytes_per_quantised_parameter("nf4", False) == 0.5625
+    assert of_bitsandbytes("nf4", True).each == pytest.approx(0.5159, abs=5e-5)
+    assert of_bitsandbytes("nf4", False).each == 0.5625
 
 
 def test_the_parts_add_up_to_the_peak():

@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 from workbench.core.errors import UserError
 from workbench.core.files import write_json_atomically
 from workbench.core.models.skeleton import CONV1D, EMBEDDING, LINEAR, NORM, Module, Skeleton
+from workbench.core.models.stored import Stored, read_stored
 
 
 def read_config(folder: Path, **source: Any) -> PreTrainedConfig:
@@ -64,6 +65,13 @@ def _empty_model(config: PreTrainedConfig) -> nn.Module:
     return model
 
 
+def _stored(config: PreTrainedConfig) -> Stored | None:
+    """How the checkpoint's matrices are stored, where they are quantised."""
+    given: Any = getattr(config, "quantization_config", None)
+    values = given.to_dict() if hasattr(given, "to_dict") else given
+    return read_stored({"quantization_config": values})
+
+
 def skeleton_of(model: Any, config: PreTrainedConfig) -> Skeleton:
     """The skeleton of a model that is already built (on any device), and of its config."""
     text = config.get_text_config()
@@ -103,6 +111,7 @@ def skeleton_of(model: Any, config: PreTrainedConfig) -> Skeleton:
         max_positions=_number(text, "max_position_embeddings", "max_seq_len", "seq_length"),
         output_layer=output_name,
         tied=tied,
+        stored=_stored(config),
     )
 
 

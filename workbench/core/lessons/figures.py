@@ -7,10 +7,10 @@ import math
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import estimate_memory
-from workbench.core.memory.states import BLOCK, OUTER_BLOCK, bytes_per_quantised_parameter
 from workbench.core.methods import METHODS
 from workbench.core.methods.targets import target_modules
 from workbench.core.models.skeleton import Module, Skeleton
+from workbench.core.models.stored import BLOCK, OUTER_BLOCK, of_bitsandbytes
 from workbench.core.recipe import Recipe, change_recipe
 from workbench.core.runs.view import RunView
 from workbench.core.words import count_text, loss_text, share_text, size_text
@@ -88,8 +88,8 @@ def _lora_figures(recipe: Recipe, skeleton: Skeleton) -> dict[str, str]:
 
 def _quantised_figures(skeleton: Skeleton) -> dict[str, str]:
     """Bytes a parameter of NF4 in blocks, with and without double quantisation (QLoRA, section 3)."""
-    double = bytes_per_quantised_parameter("nf4", True)
-    plain = bytes_per_quantised_parameter("nf4", False)
+    double = of_bitsandbytes("nf4", True).each
+    plain = of_bitsandbytes("nf4", False).each
     matrices = sum(module.in_features * module.out_features for module in skeleton.linear_layers)
     return {
         "block": count_text(BLOCK),

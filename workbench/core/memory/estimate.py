@@ -13,9 +13,8 @@ from workbench.core.memory.activations import kept_bytes, virtual_tokens
 from workbench.core.memory.device import Device
 from workbench.core.memory.numbers import Numbers, choose_numbers
 from workbench.core.memory.row_shape import RowShape
-from workbench.core.memory.states import ModelStates, model_states
+from workbench.core.memory.states import ModelStates, base_storage, model_states, quantised_layers
 from workbench.core.memory.updates import fixed_update_bytes
-from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
@@ -33,6 +32,9 @@ BITSANDBYTES = 48 * 2**20
 
 LOSS = 12
 """Bytes a logit at the loss: log-softmax, its gradient and the logits' gradient, each in float32."""
+
+OPTIMIZERS = ("adamw_8bit", "paged_adamw", "paged_adamw_8bit")
+"""Optimizers that bitsandbytes has."""
 
 TIGHT = 0.9
 """Share of the free memory above which a run is called tight."""
@@ -145,7 +147,7 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
         "activations": activations,
         "loss": loss,
         "buffers": buffers + library,
-        "context": CONTEXT[device.kind] + _library_bytes(recipe, device),
+        "context": CONTEXT[device.kind] + _library_bytes(recipe, skeleton, device),
     }
     allocated = resident + activations + loss + gradients + buffers + library
     low, middle, high = (int(allocated * factor) for factor in RESERVED[device.kind])
@@ -176,9 +178,9 @@ def row_limit(recipe: Recipe, rows: RowShape | None) -> RowShape:
     return RowShape(min(limit, rows.tokens), min(limit, rows.trained))
 
 
-def _library_bytes(recipe: Recipe, device: Device) -> int:
-    quantised = recipe.method.knobs.get("quantisation", FULL_PRECISION) != FULL_PRECISION
-    needed = quantised or recipe.training.optimizer in ("adamw_8bit", "paged_adamw", "paged_adamw_8bit")
+def _library_bytes(recipe: Recipe, skeleton: Skeleton, device: Device) -> int:
+    stored = base_storage(recipe, skeleton)
+    needed = (stored is not None and stored.by_bitsandbytes) or recipe.training.optimizer in OPTIMIZERS
     return BITSANDBYTES if needed and device.kind == "cpu" else 0
 
 
@@ -206,6 +208,8 @@ def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates) -> 
 
 def _largest_unpacked(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
     """The largest weight that a quantised base unpacks at a time."""
-    if recipe.method.knobs.get("quantisation", FULL_PRECISION) == FULL_PRECISION:
+    stored = base_storage(recipe, skeleton)
+    if stored is None:
         return 0
-    return max((module.size for module in skeleton.linear_layers), default=0) * numbers.activation
+    layers = quantised_layers(skeleton, stored)
+    return max((module.size for module in layers if module.is_linear), default=0) * numbers.activation

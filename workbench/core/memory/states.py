@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.core.errors import UserError
 from workbench.core.memory.numbers import Numbers
 from workbench.core.methods.lora import FROM_WEIGHTS
 from workbench.core.methods.shared_knobs import FULL_PRECISION
-from workbench.core.models.skeleton import Skeleton
+from workbench.core.models.skeleton import LINEAR, Module, Skeleton
+from workbench.core.models.stored import Stored, of_bitsandbytes
 from workbench.core.recipe import Recipe
-
-BLOCK = 64
-"""Weights that share a scale in 4-bit numbers (QLoRA, section 3)."""
-OUTER_BLOCK = 256
-"""Scales that share a scale of their own under double quantisation."""
 
 STATES = {
     "adamw": 2.0,
@@ -40,25 +37,59 @@ class ModelStates:
     share: float
 
 
-def bytes_per_quantised_parameter(quantisation: str, double: bool) -> float:
-    """Bytes a parameter of a quantised matrix: 0.5 and its scales for 4-bit, 1 for 8-bit (QLoRA, section 3).
+def base_storage(recipe: Recipe, skeleton: Skeleton) -> Stored | None:
+    """What the base's matrices are held in: the checkpoint's own numbers, or those that the method asks for.
 
-    NF4 in blocks of 64 with double quantisation is 0.5 + 1/64 + 4/(64·256) = 0.5159.
+    None where they are whole. UserError where the two do not go together.
     """
-    if quantisation == "int8":
-        return 1.0
-    return 0.5 + (1 / BLOCK + 4 / (BLOCK * OUTER_BLOCK) if double else 4 / BLOCK)
+    knobs = recipe.method.knobs
+    asked = str(knobs.get("quantisation", FULL_PRECISION))
+    stored = skeleton.stored
+    if stored is None:
+        return None if asked == FULL_PRECISION else of_bitsandbytes(asked, bool(knobs["double_quantisation"]))
+    if recipe.method.name == "full":
+        raise UserError(
+            f"A checkpoint that is stored as {stored.kind} cannot be trained in every weight; "
+            "choose LoRA, or the model in 16-bit numbers."
+        )
+    if asked != FULL_PRECISION and not stored.by_bitsandbytes:
+        raise UserError(
+            f"The checkpoint is stored as {stored.kind} already; set method.quantisation to none, as LoRA has it."
+        )
+    return stored
 
 
 def weight_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
     """The base model's weights as they are held."""
-    knobs = recipe.method.knobs
-    if knobs.get("quantisation", FULL_PRECISION) == FULL_PRECISION:
+    stored = base_storage(recipe, skeleton)
+    if stored is None:
         return skeleton.total_parameters * numbers.weight
-    each = bytes_per_quantised_parameter(str(knobs["quantisation"]), bool(knobs["double_quantisation"]))
-    matrices = sum(module.in_features * module.out_features for module in skeleton.linear_layers)
-    scales = 4 * sum(module.out_features for module in skeleton.linear_layers) if knobs["quantisation"] == "int8" else 0
-    return int(matrices * each) + scales + (skeleton.total_parameters - matrices) * numbers.weight
+    layers = quantised_layers(skeleton, stored)
+    matrices = sum(_matrix(module) for module in layers)
+    scales = 4 * sum(module.out_features for module in layers) if stored.kind == "int8" else 0
+    return int(matrices * stored.each) + scales + (skeleton.total_parameters - matrices) * numbers.weight
+
+
+def quantised_layers(skeleton: Skeleton, stored: Stored) -> list[Module]:
+    """The layers whose matrices are quantised: linear ones, and by other libraries than bitsandbytes experts too.
+
+    A matrix that is shared with the embedding stays as that one is.
+    """
+    return [
+        module
+        for module in skeleton.modules
+        if (module.is_linear if stored.by_bitsandbytes else module.kind == LINEAR or _is_experts(module))
+        and module.size
+        and stored.reaches(module.name, skeleton.output_layer)
+    ]
+
+
+def _is_experts(module: Module) -> bool:
+    return bool(module.parameters) and all(len(shape) == 3 for _, shape in module.parameters)
+
+
+def _matrix(module: Module) -> int:
+    return module.size if _is_experts(module) else module.in_features * module.out_features
 
 
 def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelStates:

@@ -9,6 +9,8 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
+from workbench.core.models.stored import Stored
+
 LINEAR = "Linear"
 CONV1D = "Conv1D"
 """GPT-2's linear layer, whose weight lies transposed."""
@@ -16,7 +18,7 @@ EMBEDDING = "Embedding"
 NORM = "Norm"
 """LayerNorm, RMSNorm and their like."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the skeleton's JSON form; a cached skeleton of another version is built again."""
 
 
@@ -77,6 +79,8 @@ class Skeleton:
     """Name of the module that maps to the vocabulary, such as lm_head."""
     tied: bool
     """Whether the output layer's weight is the input embedding's."""
+    stored: Stored | None = None
+    """What the checkpoint's matrices are quantised in; None where they are whole. It changes no count of parameters."""
 
     @cached_property
     def total_parameters(self) -> int:
@@ -97,7 +101,7 @@ def skeleton_from_json(values: Mapping[str, Any]) -> Skeleton | None:
     """The skeleton from `to_json`'s values, or None where they are of another version."""
     if values.get("format") != FORMAT:
         return None
-    rest = {key: value for key, value in values.items() if key not in ("format", "modules")}
+    rest = {key: value for key, value in values.items() if key not in ("format", "modules", "stored")}
     modules = tuple(
         Module(
             item["name"],
@@ -108,4 +112,7 @@ def skeleton_from_json(values: Mapping[str, Any]) -> Skeleton | None:
         )
         for item in values["modules"]
     )
-    return Skeleton(modules=modules, **rest)
+    stored = values.get("stored")
+    if stored is not None:
+        stored = Stored(**{**stored, "kept": tuple(stored["kept"]) if stored["kept"] is not None else None})
+    return Skeleton(modules=modules, stored=stored, **rest)

@@ -32,8 +32,9 @@ def main() -> int:
     be_nice()
     try:
         recipe = recipe_from_mapping(asked["recipe"])
-        prepare_environment(1, needs_bitsandbytes(recipe))
-        if needs_bitsandbytes(recipe):
+        needed = needs_bitsandbytes(recipe) or _is_stored_by_bitsandbytes(recipe, asked)
+        prepare_environment(1, needed)
+        if needed:
             import_bitsandbytes_uncompiled()
         document = _trace(recipe, asked)
     except UserError as error:
@@ -49,6 +50,15 @@ def main() -> int:
     document["seconds"] = round(time.perf_counter() - began, 2)
     sys.stdout.write(json.dumps(document) + "\n")
     return 0
+
+
+def _is_stored_by_bitsandbytes(recipe: Any, asked: dict[str, Any]) -> bool:
+    """Whether the model's checkpoint is quantised already, as far as that is known without torch."""
+    from workbench.core.models.ready import cached_skeleton
+    from workbench.core.places import Workspace
+
+    skeleton = cached_skeleton(recipe.model, Workspace(Path(asked["workspace"])))
+    return skeleton is None or (skeleton.stored is not None and skeleton.stored.by_bitsandbytes)
 
 
 def _trace(recipe: Any, asked: dict[str, Any]) -> dict[str, Any]:

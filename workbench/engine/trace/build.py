@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from workbench.core.errors import UserError
 from workbench.core.memory.numbers import resolve_precision
+from workbench.core.memory.states import base_storage
 from workbench.core.methods.lora import FROM_WEIGHTS
-from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.locate import locate_model
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import ModelSection, Recipe
@@ -86,16 +86,14 @@ def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.dev
     """
     precision = DTYPES[resolve_precision(recipe, "cpu" if device.type == "cpu" else "cuda")]
     give_device(base, torch.device("cpu"), precision)
-    knobs = recipe.method.knobs
-    kind = str(knobs.get("quantisation", FULL_PRECISION))
-    if kind != FULL_PRECISION:
-        skip = frozenset({skeleton.output_layer})
-        quantise(base, kind, bool(knobs["double_quantisation"]), precision, skip)
+    stored = base_storage(recipe, skeleton)
+    if stored is not None:
+        quantise(base, stored, precision, skeleton.output_layer)
     with _casts_in_place(), every_place():
         built = build_method(base, _without_values(recipe), skeleton)
     if device.type != "cpu":
         give_device(built, device)
-    if str(knobs.get("start")) in FROM_WEIGHTS:
+    if str(recipe.method.knobs.get("start")) in FROM_WEIGHTS:
         remember_start(built)
     if recipe.training.gradient_checkpointing:
         switch_on_checkpointing(inner_model(built))

@@ -10,24 +10,83 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
-from workbench.core.memory.states import BLOCK, OUTER_BLOCK
+from workbench.core.errors import UserError
+from workbench.core.models.stored import BLOCK, OUTER_BLOCK, Stored
 
 CODE_4, CODE_8 = 16, 256
 """Entries of the tables that 4-bit numbers and their scales stand for."""
 
 
-def quantise(model: nn.Module, kind: str, double: bool, compute: torch.dtype, skip: frozenset[str]) -> None:
-    """Put quantised layers in the place of linear ones, but those named in `skip`; `kind` is nf4, fp4 or int8."""
+def quantise(model: nn.Module, stored: Stored, compute: torch.dtype, output_layer: str) -> None:
+    """Put quantised layers in the place of the linear ones that `stored` reaches."""
     for name, module in list(model.named_modules()):
         for leaf, child in list(module.named_children()):
             full = f"{name}.{leaf}" if name else leaf
-            if type(child) is nn.Linear and full not in skip:
-                made = _eight_bit(child) if kind == "int8" else _four_bit(child, kind, double, compute)
-                setattr(module, leaf, made)
+            transposed = isinstance(child, Conv1D) and stored.by_bitsandbytes
+            if (type(child) is nn.Linear or transposed) and stored.reaches(full, output_layer):
+                setattr(module, leaf, _quantised(_plain(child), stored, compute))
+        if not stored.by_bitsandbytes and any(one.dim() == 3 for one in module._parameters.values() if one is not None):
+            raise UserError(
+                f"Experts that are stored as {stored.kind} cannot be traced; the estimate is by the formula alone."
+            )
     marked: Any = model
-    marked.is_quantized = True
-    marked.is_loaded_in_8bit, marked.is_loaded_in_4bit = kind == "int8", kind != "int8"
+    marked.is_quantized = stored.by_bitsandbytes
+    if stored.by_bitsandbytes:
+        marked.is_loaded_in_8bit, marked.is_loaded_in_4bit = stored.kind == "int8", stored.kind != "int8"
+    else:
+        marked.requires_grad_(False)
+
+
+def _quantised(linear: nn.Linear, stored: Stored, compute: torch.dtype) -> nn.Module:
+    if not stored.by_bitsandbytes:
+        return _packed(linear, stored)
+    return _eight_bit(linear) if stored.kind == "int8" else _four_bit(linear, stored.kind, stored.double, compute)
+
+
+def _plain(layer: Any) -> nn.Linear:
+    """A linear layer of the sizes of GPT-2's transposed one; any other as it is."""
+    if isinstance(layer, nn.Linear):
+        return layer
+    plain = nn.Linear.__new__(nn.Linear)
+    nn.Module.__init__(plain)
+    plain.in_features, plain.out_features = layer.weight.shape
+    plain.weight, plain.bias = layer.weight, layer.bias
+    return plain
+
+
+class _Packed(nn.Linear):
+    """A layer of GPTQ, AWQ and their like: packed numbers, unpacked to the input's numbers for every product."""
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return _PackedProduct.apply(given, self.weight, self.out_features, self.bias)
+
+
+def _packed(linear: nn.Linear, stored: Stored) -> nn.Module:
+    layer: Any = _Packed.__new__(_Packed)
+    nn.Module.__init__(layer)
+    layer.in_features, layer.out_features = linear.in_features, linear.out_features
+    size = int(linear.in_features * linear.out_features * stored.each)
+    layer.weight = nn.Parameter(torch.empty(size, dtype=torch.uint8, device=linear.weight.device), requires_grad=False)
+    layer.bias = linear.bias
+    return layer
+
+
+class _PackedProduct(torch.autograd.Function):
+    """The weight is made anew in both passes and kept in neither."""
+
+    @staticmethod
+    def forward(ctx: Any, given: torch.Tensor, weight: torch.Tensor, outputs: int, bias: Any) -> torch.Tensor:  # noqa: ARG004
+        ctx.shape = (outputs, given.shape[-1])
+        whole = torch.empty(ctx.shape, dtype=given.dtype, device=given.device)
+        return nn.functional.linear(given, whole, None if bias is None else bias.to(given.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        (gradient,) = gradients
+        whole = torch.empty(ctx.shape, dtype=gradient.dtype, device=gradient.device)
+        return torch.matmul(gradient, whole), None, None, None
 
 
 def _four_bit(linear: nn.Linear, kind: str, double: bool, compute: torch.dtype) -> nn.Module:
@@ -85,7 +144,7 @@ def _eight_bit(linear: nn.Linear) -> nn.Module:
     layer: Any = EightBit.__new__(EightBit)
     nn.Module.__init__(layer)
     layer.in_features, layer.out_features = linear.in_features, linear.out_features
-    shape, device = linear.weight.shape, linear.weight.device
+    shape, device = (linear.out_features, linear.in_features), linear.weight.device
     layer.weight = nn.Parameter(torch.empty(shape, dtype=torch.int8, device=device), requires_grad=False)
     layer.scales = torch.empty(shape[0], dtype=torch.float32, device=device)
     layer.bias = linear.bias

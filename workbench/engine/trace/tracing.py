@@ -9,6 +9,7 @@ import torch
 
 from workbench.core.memory.numbers import resolve_autocast, resolve_precision
 from workbench.core.memory.row_shape import RowShape
+from workbench.core.memory.states import base_storage
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.engine.answer import inner_model
@@ -53,10 +54,10 @@ def trace_recipe(
 
 def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: str, loop: Loop, whole: bool) -> Peak:
     device = stand_in_device() if kind == "cuda" else torch.device("cpu")
-    quantised = str(recipe.method.knobs.get("quantisation", "none")) != "none"
+    stored = base_storage(recipe, skeleton)
     log = AllocationLog(
         device.type,
-        steps_of_quantised_products() if quantised else None,
+        steps_of_quantised_products() if stored is not None and stored.by_bitsandbytes else None,
         WORKSPACES if kind == "cuda" else None,
     )
     base = empty_base(model_config(recipe.model), recipe.model.attention)
