@@ -48,7 +48,8 @@ def read_sources(adapters: Sequence[str]) -> list[dict[str, Any]]:
         if config.get("peft_type") != "BOTTLENECK" or config.get("fuse"):
             raise UserError(f"The adapter in {path} is no bottleneck adapter; AdapterFusion combines those alone.")
         found.append(config)
-    if len({tuple(sorted(config["target_modules"])) for config in found}) > 1:
+    places = {(config["placement"], config.get("reads"), *sorted(config["target_modules"])) for config in found}
+    if len(places) > 1:
         raise UserError(
             "The adapters of method.adapters stand in different places of the model; "
             "train all of them as Pfeiffer's, or all as Houlsby's, with the same layers."
