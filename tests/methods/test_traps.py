@@ -278,3 +278,25 @@ def test_loftq_starts_nearer_to_the_whole_base_than_plain_qlora(architecture, mo
     assert leaves_base_whole(started)
     switch_off(started)
     assert distance(logits(load(folder, recipe_for({"name": "qlora"}))), logits(started)) <= CLOSE
+
+
+def test_a_base_in_nf4_with_double_quantisation_takes_0_5159_bytes_a_parameter(tmp_path):
+    import bitsandbytes
+    from transformers import LlamaConfig
+
+    from workbench.core.memory.states import bytes_per_quantised_parameter
+
+    shape = {"hidden_size": 512, "intermediate_size": 512, "num_hidden_layers": 1, "num_attention_heads": 4}
+    AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=64, **shape)).save_pretrained(tmp_path)
+    for double, expected in ((True, 0.5159), (False, 0.5625)):
+        model = load(tmp_path, recipe_for({"name": "qlora", "double_quantisation": double}))
+        layers = [one for one in model.modules() if isinstance(one, bitsandbytes.nn.Linear4bit)]
+        assert len(layers) == 7
+        parameters = sum(one.in_features * one.out_features for one in layers)
+        held = 0
+        for one in layers:
+            state = one.weight.quant_state
+            parts = [one.weight.data, state.absmax, *([state.state2.absmax] if double else [])]
+            held += sum(part.numel() * part.element_size() for part in parts)
+        assert held / parameters == pytest.approx(bytes_per_quantised_parameter("nf4", double), rel=1e-9)
+        assert held / parameters == pytest.approx(expected, abs=5e-5)
