@@ -198,6 +198,34 @@ def test_prefix_tuning_refuses_gradient_checkpointing_and_prompts_refuse_packed_
             refuse_training(recipe)
 
 
+@pytest.mark.parametrize("kind", ["PREFIX_TUNING", "CARTRIDGE", "PROMPT_TUNING"])
+def test_pefts_kinds_with_virtual_tokens_refuse_what_ours_refuse(kind):
+    method = {"name": "peft", "kind": kind, "settings": {"num_virtual_tokens": 4}}
+    with pytest.raises(UserError, match=r"data\.packing cannot be true"):
+        refuse_training(recipe_from_mapping({"method": method, "data": {"packing": True}}))
+    recipe = recipe_for(method, gradient_checkpointing=True)
+    if kind == "PROMPT_TUNING":
+        refuse_training(recipe)
+        return
+    with pytest.raises(UserError, match="gradient checkpointing"):
+        refuse_training(recipe)
+
+
+def test_pefts_kinds_without_virtual_tokens_take_packed_rows_and_gradient_checkpointing():
+    method = {"name": "peft", "kind": "LOHA"}
+    values = {"method": method, "data": {"packing": True}, "training": {"gradient_checkpointing": True}}
+    refuse_training(recipe_from_mapping(values))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"kasa_config": {}}, {"bias": "all"}, {"init_lora_weights": "olora"}], ids=lambda one: next(iter(one))
+)
+def test_a_config_of_lora_that_takes_something_out_of_the_base_is_refused(settings, models):
+    method = {"name": "peft", "kind": "LORA", "settings": settings}
+    with pytest.raises(UserError, match="changes the base's own weights"):
+        build(make(models, "llama"), recipe_for(method))
+
+
 def test_modules_that_the_model_has_not_are_refused_with_those_that_it_has(models):
     with pytest.raises(UserError, match=r"method\.targets cannot be 'c_attn'.*q_proj"):
         build(make(models, "llama"), recipe_for({"name": "lora", "targets": "c_attn"}))

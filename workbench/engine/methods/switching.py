@@ -60,4 +60,5 @@ def keeps_base(config: Any) -> bool:
     """The same of a kind's config."""
     if not isinstance(config, LoraConfig):
         return True
-    return config.bias == "none" and config.init_lora_weights in STARTS_AT_BASE
+    kasa = getattr(config, "kasa_config", None) is not None  # it takes the smallest directions out of the base
+    return config.bias == "none" and not kasa and config.init_lora_weights in STARTS_AT_BASE
