@@ -104,6 +104,7 @@ METHOD = Method(
     trains="an attention over the adapters, in every block",
     merges=False,
     shares_base=True,
+    formula="3·d² + 2·d for each place of an adapter",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

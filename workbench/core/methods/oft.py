@@ -72,6 +72,7 @@ METHOD = Method(
     trains="rotations of what goes into each target layer",
     merges=True,
     shares_base=True,
+    formula="in·(b − 1) / 2 for each target,   b inputs turned together",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,
