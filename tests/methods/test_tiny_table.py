@@ -21,6 +21,14 @@ METHODS = {
     "ia3": {"name": "ia3"},
     "bitfit": {"name": "bitfit", "add_missing": True},
     "prefix": {"name": "prefix"},
+    "prompt": {"name": "prompt"},
+    "p-tuning": {"name": "p-tuning"},
+    "llama-adapter": {"name": "llama-adapter"},
+    "layernorm": {"name": "layernorm"},
+    "adalora": {"name": "adalora"},
+    "vera": {"name": "vera"},
+    "oft": {"name": "oft"},
+    "miss": {"name": "miss"},
 }
 """Nothing is set but what makes the method what it is: on a model without biases, BitFit adds some."""
 

@@ -14,7 +14,7 @@ from workbench.core.tiny.formats import FORMATS, ROWS
 from workbench.core.tiny.reviews import WORDS
 from workbench.core.tiny.samples import generate_samples, write_samples
 
-SETS = ("capitals", "facts", "sentiment")
+SETS = ("capitals", "facts", "sentiment", "two_tasks")
 GENERATED = generate_samples()
 
 

@@ -11,6 +11,7 @@ from workbench.cli.page import say, say_json
 from workbench.core.errors import RunFailedError
 from workbench.core.places import find_workspace
 from workbench.core.runs.listing import find_run
+from workbench.core.runs.loading import opens_with_peft
 from workbench.core.words import size_text, visible_text
 
 
@@ -30,7 +31,9 @@ def run(given: argparse.Namespace) -> int:
         return 0
     say(f"Written to {visible_text(path)} ({size_text(size)}).")
     if (Path(path) / "adapter_config.json").is_file():
-        say("It is an adapter: load it with peft.PeftModel.from_pretrained(base, folder).")
+        plain = opens_with_peft(Path(path))
+        opening = "peft.PeftModel.from_pretrained" if plain else "workbench.engine.methods.stored.open_adapter"
+        say(f"It is an adapter: load it with {opening}(base, folder).")
     else:
         say("It is a whole model: load it with transformers.AutoModelForCausalLM.from_pretrained(folder).")
     return 0

@@ -56,6 +56,7 @@ def _lines(method: Method, page: Page) -> list[str]:
     lines += wrap(
         f"Trains {method.trains}; learning rate {method.learning_rate:g}{width} unless the recipe says otherwise."
     )
+    lines += wrap(f"Parameters: {method.formula}.")
     lines += wrap(
         ("Merges into the base's weights. " if method.merges else "")
         + f"Base and tuned {'answer from one model in memory' if method.shares_base else 'are two models'}."

@@ -27,6 +27,7 @@ MODULES = {
     "chat": "chat",
     "compare": "compare",
     "export": "export",
+    "import": "adopt",
     "methods": "methods",
     "calibrate": "calibrate",
     "doctor": "doctor",
@@ -261,6 +262,11 @@ def build_parser() -> Parser:
     _run(export)
     export.add_argument("--to", required=True, metavar="DIR", help="the folder to write")
     export.add_argument("--merge", action="store_true", help="fold the adapter into the base: one plain model")
+
+    taken = verb("import", "Take an adapter that was trained elsewhere as a run: PEFT's, or AdapterHub's bottlenecks.")
+    taken.add_argument("folder", metavar="DIR", help="the adapter's folder, with its adapter_config.json and weights")
+    taken.add_argument("--model", metavar="M", default="tiny", help="its base model: a folder, a .gguf file, a Hub id")
+    taken.add_argument("--name", metavar="NAME", help="the run's name; one is found without it")
 
     methods = verb("methods", "Every fine-tuning method with its knobs, or one of them.")
     methods.add_argument("method", nargs="?", metavar="NAME", help="a method, or one of PEFT's kinds, such as LOHA")

@@ -9,6 +9,7 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.places import sample_folder
 from workbench.core.recipe import Recipe, change_recipe, load_recipe, parse_settings
+from workbench.core.recipe.files import with_paths
 
 
 def open_recipe(word: str, settings: Sequence[str] = ()) -> Recipe:
@@ -37,6 +38,8 @@ def change(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     for key in ("model.path", "data.source", "data.held_out"):
         if isinstance(anchored.get(key), str):
             anchored[key] = anchor_path(anchored[key])
+    method = {key.removeprefix("method."): value for key, value in settings.items() if key.startswith("method.")}
+    anchored |= {f"method.{key}": value for key, value in with_paths(method, anchor_word).items()}
     return change_recipe(recipe, anchored)
 
 
@@ -47,6 +50,11 @@ def anchor_path(word: str) -> str:
         return word
     place = Path(word).expanduser()
     return str(place.absolute()) if word and place.exists() else word
+
+
+def anchor_word(word: Any) -> Any:
+    """The same for what may be something else than text."""
+    return anchor_path(word) if isinstance(word, str) else word
 
 
 def _literal(word: str) -> str:

@@ -23,6 +23,7 @@ from workbench.core.recipe import Recipe
 from workbench.core.runs.facts import describe_run
 from workbench.core.runs.folder import RunFolder
 from workbench.core.runs.launch import create_run, launch_run
+from workbench.core.runs.named import with_runs_found
 from workbench.core.runs.names import check_name
 
 LARGE = 20_000_000
@@ -36,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     """Train; exit status 1 where the run failed."""
     try:
         workspace = find_workspace(given.workspace)
-        recipe = open_recipe(given.recipe, given.settings)
+        recipe = with_runs_found(open_recipe(given.recipe, given.settings), workspace)
         check_run(recipe, workspace, given.name)
         folder = start_run(recipe, workspace, given.name)
     except KeyboardInterrupt:

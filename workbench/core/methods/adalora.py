@@ -77,6 +77,7 @@ METHOD = Method(
     trains="directions and strengths beside each target layer",
     merges=True,
     shares_base=True,
+    formula="r·(in + out + 1) for each target,   r the rank at the start",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

@@ -66,6 +66,7 @@ METHOD = Method(
     trains="the biases",
     merges=True,
     shares_base=True,
+    formula="out for each module with a bias",
     counting=_count,
     refusing=_refuse,
 )

@@ -67,6 +67,7 @@ METHOD = Method(
     trains="every weight of the base model",
     merges=False,
     shares_base=False,
+    formula="every weight of the chosen parts and layers",
     counting=_count,
     refusing=_refuse,
 )

@@ -13,6 +13,7 @@ from workbench.core.knobs import knob
 from workbench.core.methods.method import Count, Method
 from workbench.core.methods.shared_knobs import double_quantisation_knob, quantisation_knob
 from workbench.core.models.skeleton import Skeleton
+from workbench.core.places import find_workspace
 
 CONFIG = "adapter_config.json"
 
@@ -21,24 +22,25 @@ CONFIG = "adapter_config.json"
 class FusionKnobs:
     """Knobs of AdapterFusion."""
 
-    adapters: list[str] = knob([], "Folders of two or more finished runs (or adapters) of bottleneck adapters.")
+    adapters: list[str] = knob([], "Two or more finished runs (or folders) of bottleneck adapters, by name or path.")
     quantisation: str = quantisation_knob()
     double_quantisation: bool = double_quantisation_knob()
 
 
 def adapter_folder(path: str) -> Path:
-    """The folder of a run's adapter, or the adapter's own; UserError where there is neither."""
+    """The folder of a run's adapter, or the adapter's own; a bare word may be a run's name. UserError without one."""
     start = Path(path).expanduser()
-    for folder in (start / "adapter", start):
+    named = [find_workspace().runs / path / "adapter"] if path and "/" not in path else []
+    for folder in (start / "adapter", start, *named):
         if (folder / CONFIG).is_file() and (folder / "adapter_model.safetensors").is_file():
             return folder
-    raise UserError(f"There is no finished adapter in {path}; name the folder of a run that trained one.")
+    raise UserError(f"There is no finished adapter in {path}; name a run that trained one, or its folder.")
 
 
 def read_sources(adapters: Sequence[str]) -> list[dict[str, Any]]:
     """The adapters' configs; UserError where they cannot be fused: other kinds, or in other places of the model."""
     if len(adapters) < 2:
-        raise UserError("method.adapters needs two or more runs of bottleneck adapters, such as [runs/a, runs/b].")
+        raise UserError("method.adapters needs two or more runs of bottleneck adapters, such as [capitals, sentiment].")
     found: list[dict[str, Any]] = []
     for path in adapters:
         try:
@@ -48,7 +50,8 @@ def read_sources(adapters: Sequence[str]) -> list[dict[str, Any]]:
         if config.get("peft_type") != "BOTTLENECK" or config.get("fuse"):
             raise UserError(f"The adapter in {path} is no bottleneck adapter; AdapterFusion combines those alone.")
         found.append(config)
-    if len({tuple(sorted(config["target_modules"])) for config in found}) > 1:
+    places = {(config["placement"], config.get("reads"), *sorted(config["target_modules"])) for config in found}
+    if len(places) > 1:
         raise UserError(
             "The adapters of method.adapters stand in different places of the model; "
             "train all of them as Pfeiffer's, or all as Houlsby's, with the same layers."
@@ -101,6 +104,7 @@ METHOD = Method(
     trains="an attention over the adapters, in every block",
     merges=False,
     shares_base=True,
+    formula="3·d² + 2·d for each place of an adapter",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

@@ -71,6 +71,7 @@ METHOD = Method(
     trains="a factor for each key, value and feed-forward activation",
     merges=True,
     shares_base=True,
+    formula="out for each key and value projection, in for each feed-forward's last projection",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

@@ -58,6 +58,7 @@ METHOD = Method(
     trains="the weights of the norms",
     merges=True,
     shares_base=True,
+    formula="the weight, and the bias if there is one, of each norm",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

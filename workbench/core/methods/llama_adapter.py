@@ -72,6 +72,7 @@ METHOD = Method(
     trains="vectors inside each layer's attention, and a gate",
     merges=False,
     shares_base=True,
+    formula="K·d + 1 for each adapted layer,   K vectors",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

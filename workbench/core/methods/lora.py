@@ -128,6 +128,7 @@ METHOD = Method(
     trains="two thin matrices beside each target layer",
     merges=True,
     shares_base=True,
+    formula="r·(in + out) for each target; out more with DoRA, out more with a bias",
     counting=count_lora,
     refusing=refuse_lora,
 )

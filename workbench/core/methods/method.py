@@ -56,6 +56,8 @@ class Method:
     """Default peak learning rate; where `by_width`, the one at a width of 2,000."""
     trains: str
     """What it trains, in words."""
+    formula: str
+    """How many parameters it trains; d is the model's width, in and out are those of a matrix."""
     merges: bool
     """Whether the result can be folded into the base's weights."""
     shares_base: bool
@@ -99,6 +101,7 @@ class Method:
             "learning_rate": self.learning_rate,
             "learning_rate_by_width": self.by_width,
             "trains": self.trains,
+            "parameters": self.formula,
             "merges": self.merges,
             "shares_base": self.shares_base,
             "knobs": [

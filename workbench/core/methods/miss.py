@@ -65,6 +65,7 @@ METHOD = Method(
     trains="one block beside each target layer",
     merges=True,
     shares_base=True,
+    formula="r·out for each target",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

@@ -14,12 +14,11 @@ from workbench.core.models.skeleton import Skeleton
 
 @dataclass(frozen=True, slots=True)
 class OftKnobs:
-    """Knobs of OFT."""
+    """Knobs of OFT. No dropout: PEFT's class has a setting for it that its forward pass does not read."""
 
     block_size: int = knob(16, "Inputs that are turned together; must divide every target's inputs.", low=2, high=4096)
     targets: str = targets_knob()
     layers: str = layers_knob()
-    dropout: float = knob(0.0, "Share of the blocks that are left alone in a step.", low=0.0, high=0.99)
     quantisation: str = quantisation_knob()
     double_quantisation: bool = double_quantisation_knob()
 
@@ -73,6 +72,7 @@ METHOD = Method(
     trains="rotations of what goes into each target layer",
     merges=True,
     shares_base=True,
+    formula="in·(b − 1) / 2 for each target,   b inputs turned together",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

@@ -91,6 +91,7 @@ METHOD = Method(
     trains="what the config's kind trains",
     merges=True,
     shares_base=True,
+    formula="counted on the model, built without weights",
     counting=count_by_trial,
     refusing=_refuse,
 )

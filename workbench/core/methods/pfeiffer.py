@@ -41,6 +41,7 @@ METHOD = Method(
     trains="one small network in every block",
     merges=False,
     shares_base=True,
+    formula="2·d·m + d + m for each block,   m = d / reduction",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

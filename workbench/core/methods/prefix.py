@@ -74,6 +74,10 @@ METHOD = Method(
     trains="keys and values that stand before every text, in every layer",
     merges=False,
     shares_base=True,
+    formula=(
+        "2·K·L·d_kv,   K virtual tokens, L layers; "
+        "with a projection of width p: K·d_kv + (d_kv + 1)·p + (p + 1)·2·L·d_kv"
+    ),
     counting=_count,
     refusing=_refuse,
     packs=False,

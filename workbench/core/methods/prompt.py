@@ -78,6 +78,7 @@ METHOD = Method(
     trains="vectors that stand before every text",
     merges=False,
     shares_base=True,
+    formula="K·d,   K virtual tokens",
     counting=_count,
     refusing=_refuse,
     packs=False,

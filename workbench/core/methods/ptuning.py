@@ -58,6 +58,7 @@ METHOD = Method(
     trains="vectors before every text, and the network that makes them",
     merges=False,
     shares_base=True,
+    formula="K·d + (d + 1)·s + (s + 1)·s + (s + 1)·d,   K virtual tokens, s the encoder's width; more with an LSTM",
     counting=_count,
     refusing=_refuse,
     packs=False,

@@ -51,6 +51,7 @@ METHOD = Method(
     trains="two thin matrices beside each target layer, over a base in 4-bit or 8-bit numbers",
     merges=True,
     shares_base=True,
+    formula="r·(in + out) for each target; out more with DoRA, out more with a bias",
     counting=_count,
     refusing=_refuse,
 )

@@ -15,6 +15,9 @@ ATTENTION_OUTPUT = {"o_proj", "out_proj", "dense", "c_proj"}
 FEED_FORWARD_OUTPUT = {"down_proj", "c_proj", "fc2", "dense_4h_to_h", "fc_out", "w2"}
 """Leaf names of the last projection of a feed-forward."""
 
+FEED_FORWARD_NORM = ("pre_feedforward_layernorm", "post_attention_layernorm", "ln_2", "final_layer_norm")
+"""Leaf names of the norm before a feed-forward that reads what attention has added to; the likelier first."""
+
 ALL = "all"
 
 
@@ -89,6 +92,21 @@ def input_embedding(skeleton: Skeleton) -> Module:
         if module.kind == EMBEDDING and module.parameters and module.parameters[0][1][0] >= skeleton.vocabulary:
             return module
     raise UserError("This model shows no embedding of its tokens, so this method has nothing to start from.")
+
+
+def norms_before_feed_forward(skeleton: Skeleton, feed_forwards: tuple[str, ...]) -> tuple[str, ...]:
+    """For each feed-forward's full name the norm before it, in the same block; empty where there is none.
+
+    A block whose attention and feed-forward read the same has none, nor one that norms only what they give.
+    """
+    known = {module.name for module in skeleton.modules if module.kind == NORM}
+    found = []
+    for name in feed_forwards:
+        block = name.rpartition(".")[0]
+        behind = f"{block}.post_feedforward_layernorm" in known
+        leaves = FEED_FORWARD_NORM[:1] if behind else FEED_FORWARD_NORM
+        found.append(next((f"{block}.{leaf}" for leaf in leaves if f"{block}.{leaf}" in known), ""))
+    return tuple(found)
 
 
 def part_of(module: Module, skeleton: Skeleton) -> str:

@@ -58,6 +58,7 @@ METHOD = Method(
     trains="the embeddings of a few tokens",
     merges=True,
     shares_base=True,
+    formula="d for each token",
     counting=_count,
     refusing=_refuse,
 )

@@ -62,6 +62,7 @@ METHOD = Method(
     trains="two scales beside each target layer",
     merges=True,
     shares_base=True,
+    formula="r + out for each target",
     counting=_count,
     refusing=_refuse,
     keeping=_kept,

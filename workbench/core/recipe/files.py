@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from workbench.core.recipe.sections import Recipe, recipe_from_mapping, recipe_t
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml reads a recipe in 2 ms, the loader in Python in 12; a list of runs reads one for each."""
+
+
+PATHS = ("config", "module")
+"""Knobs of methods that are paths; `adapters` is a list of them."""
 
 
 def recipe_from_text(text: str, name: str = "The recipe") -> Recipe:
@@ -55,6 +60,7 @@ def _anchored(recipe: Recipe, folder: Path) -> Recipe:
     return replace(
         recipe,
         model=replace(recipe.model, path=anchor(recipe.model.path)),
+        method=replace(recipe.method, knobs=with_paths(recipe.method.knobs, anchor)),
         data=replace(
             recipe.data,
             source=anchor(recipe.data.source),
@@ -62,6 +68,14 @@ def _anchored(recipe: Recipe, folder: Path) -> Recipe:
             mix={anchor(source): weight for source, weight in recipe.data.mix.items()},
         ),
     )
+
+
+def with_paths(knobs: Mapping[str, Any], anchor: Callable[[Any], Any]) -> dict[str, Any]:
+    """A method's knobs with `anchor` put over those that are paths."""
+    changed = {key: anchor(value) for key, value in knobs.items() if key in PATHS and value}
+    if isinstance(knobs.get("adapters"), list):
+        changed["adapters"] = [anchor(one) for one in knobs["adapters"]]
+    return {**knobs, **changed}
 
 
 def _looks_like_path(value: str) -> bool:

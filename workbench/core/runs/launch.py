@@ -15,6 +15,7 @@ from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe, recipe_to_yaml
 from workbench.core.runs.folder import ENDED, RunFolder, Status, write_control
+from workbench.core.runs.named import with_runs_found
 from workbench.core.runs.names import check_name, invent_name
 
 
@@ -37,7 +38,7 @@ def create_run(recipe: Recipe, workspace: Workspace, name: str | None = None) ->
             raise UserError(f"The run cannot be made in {workspace.runs} ({error.strerror}).") from None
         break
     try:
-        folder.recipe.write_text(recipe_to_yaml(recipe), encoding="utf-8")
+        folder.recipe.write_text(recipe_to_yaml(with_runs_found(recipe, workspace)), encoding="utf-8")
         write_control(folder, "run")
     except OSError as error:
         import shutil

@@ -11,6 +11,30 @@ from workbench.core.files import read_json
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.recipe import Recipe
 
+OWN_KINDS = ("BOTTLENECK", "BITFIT", "ADAPTION_PROMPT")
+"""Kinds that plain PEFT does not have, or not for every model that we train them on."""
+
+
+def opens_with_peft(adapter: Path, recipe: Recipe | None = None) -> bool:
+    """Whether plain PEFT loads the adapter in that folder; a kind of ours, or of the user's own, it has not."""
+    config = read_json(adapter / "adapter_config.json")
+    own = isinstance(config, dict) and config.get("peft_type") in OWN_KINDS
+    return not own and not (recipe is not None and recipe.method.knobs.get("module"))
+
+
+def opening_lines(adapter: str, recipe: Recipe, plain: bool) -> tuple[list[str], str]:
+    """Imports that opening an adapter on a `base` needs, and the expression that does it."""
+    if plain:
+        return ["from peft import PeftModel"], f"PeftModel.from_pretrained(base, {adapter!r})"
+    module = recipe.method.knobs.get("module")
+    lines = ["from pathlib import Path", ""]
+    if module:
+        lines += ["from workbench.engine import tuners"]
+    lines += ["from workbench.engine.methods.stored import open_adapter  # PEFT alone has not this kind"]
+    if module:
+        lines += ["", f"tuners.open_module({str(module)!r})"]
+    return lines, f"open_adapter(base, Path({adapter!r}))"
+
 
 def loading_code(recipe: Recipe, result: Path, precision: str, question: str) -> str:
     """Python that loads the adapter or model in `result`, in its training precision, and asks it `question`."""
@@ -43,13 +67,14 @@ def _adapter(recipe: Recipe, result: Path, base: str, precision: str) -> list[st
         names += ", BitsAndBytesConfig"
         options += ", quantization_config=quantised"
         quantised = [f"quantised = BitsAndBytesConfig({_quantisation(recipe, precision)})"]
+    imports, opening = opening_lines(str(result), recipe, opens_with_peft(result, recipe))
     return [
-        "from peft import PeftModel",
         f"from transformers import {names}",
+        *imports,
         "",
         *quantised,
         f"base = AutoModelForCausalLM.from_pretrained({base!r}, {options}{revision})",
-        f"model = PeftModel.from_pretrained(base, {str(result)!r})",
+        f"model = {opening}",
         f"tokenizer = AutoTokenizer.from_pretrained({base!r}{revision})",
     ]
 

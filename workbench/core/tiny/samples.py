@@ -11,6 +11,8 @@ from workbench.core.tiny.pairs import pair_capitals, pair_facts, pair_reviews
 def generate_samples() -> Mapping[str, str]:
     """Text of every generated text file by its path below the sample folder."""
     sets = {"capitals": pair_capitals(), "facts": pair_facts(), "sentiment": pair_reviews()}
+    (trained, held_out), (more, more_held_out) = sets["capitals"], sets["sentiment"]
+    sets["two_tasks"] = ([*trained, *more], [*held_out, *more_held_out])
     texts = {}
     for name, (trained, held_out) in sets.items():
         texts[f"{name}.jsonl"] = write_json_lines(trained)

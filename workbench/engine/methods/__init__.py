@@ -11,7 +11,7 @@ from workbench.core.errors import UserError
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import MethodSection, Recipe
 from workbench.engine.methods.adalora import RankSchedule, build_adalora, orthogonality
-from workbench.engine.methods.any_peft import build_peft
+from workbench.engine.methods.any_peft import build_peft, virtual_tokens_of
 from workbench.engine.methods.bitfit import build_bitfit
 from workbench.engine.methods.bottleneck import build_bottleneck, build_fusion
 from workbench.engine.methods.full import build_full
@@ -66,12 +66,15 @@ def build_method(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> 
 def refuse_training(recipe: Recipe) -> None:
     """UserError where the method does not train in the recipe's way: on packed rows, or without kept activations."""
     method = recipe.method.facts
-    if recipe.data.packing is True and not method.packs:
+    virtual, prefix = (not method.packs, not method.checkpoints)
+    if method.name == "peft":
+        virtual, prefix = virtual_tokens_of(recipe)
+    if recipe.data.packing is True and virtual:
         raise UserError(
             f"data.packing cannot be true with {method.title.lower()}: its virtual tokens stand before a whole "
             "sequence, not before each row in it."
         )
-    if recipe.training.gradient_checkpointing and not method.checkpoints:
+    if recipe.training.gradient_checkpointing and prefix:
         raise UserError(
             f"{method.title} does not train with gradient checkpointing, which reads no prefix when it computes a "
             "layer again; set training.gradient_checkpointing to false."

@@ -15,7 +15,7 @@ from workbench.core.methods.peft import config_values
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.engine import tuners
-from workbench.engine.methods.prompted import as_prompted
+from workbench.engine.methods.prompted import PREFIXES, as_prompted
 from workbench.engine.methods.switching import keeps_base
 
 INSTEAD = {
@@ -77,6 +77,13 @@ def build_peft(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> An
     knobs = recipe.method.knobs
     tuners.open_modules(knobs)
     return wrap(model, peft_config_from(config_values(knobs)))
+
+
+def virtual_tokens_of(recipe: Recipe) -> tuple[bool, bool]:
+    """Whether the kind puts virtual tokens before the text, and whether they are keys and values of every layer."""
+    tuners.open_modules(recipe.method.knobs)
+    config = peft_config_from(config_values(recipe.method.knobs))
+    return bool(config.is_prompt_learning), config.peft_type in PREFIXES
 
 
 def _word(config: PeftConfig) -> str:

@@ -16,6 +16,8 @@ from workbench.core.methods.bottleneck import (
     houlsby_sites,
 )
 from workbench.core.methods.fusion import adapter_folder, read_sources
+from workbench.core.methods.parallel import ParallelKnobs
+from workbench.core.methods.roles import norms_before_feed_forward
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.engine.tuners import BottleneckConfig
@@ -30,15 +32,18 @@ SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
 
 def build_bottleneck(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
     """The model with a bottleneck adapter at each of the method's places, and the base frozen."""
-    knobs = BottleneckKnobs(**recipe.method.knobs)
+    knobs: BottleneckKnobs = recipe.method.facts.knobs(**recipe.method.knobs)
+    sites = SITES[recipe.method.name](skeleton, knobs.layers)
+    stream = isinstance(knobs, ParallelKnobs) and knobs.reads == "stream"
     config = BottleneckConfig(
         placement=recipe.method.name,
+        reads=norms_before_feed_forward(skeleton, sites)[0].rpartition(".")[2] if stream else None,
         width=skeleton.hidden_size,
         bottleneck_size=bottleneck_size(skeleton.hidden_size, knobs.reduction),
         non_linearity=knobs.non_linearity,
         scale=knobs.scale,
         dropout=knobs.dropout,
-        target_modules=list(SITES[recipe.method.name](skeleton, knobs.layers)),
+        target_modules=list(sites),
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
@@ -62,6 +67,7 @@ def build_fusion(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> 
     assert fused is not None
     config = BottleneckConfig(
         placement=sources[0]["placement"],
+        reads=sources[0].get("reads"),
         width=skeleton.hidden_size,
         target_modules=list(sources[0]["target_modules"]),
         fuse=names,

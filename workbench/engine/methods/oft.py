@@ -19,7 +19,6 @@ def build_oft(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any
     config = OFTConfig(
         r=0,
         oft_block_size=knobs["block_size"],
-        module_dropout=knobs["dropout"],
         target_modules=names_for(model, chosen_targets(skeleton, knobs["targets"], knobs["layers"])),
         task_type="CAUSAL_LM",
     )

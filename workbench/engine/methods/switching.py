@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from peft import LoraConfig, PeftType
+from peft import LoraConfig
 
 from workbench.engine.methods.prompted import PromptedCausalLM
 
 STARTS_AT_BASE = (True, False, "gaussian", "orthogonal", "mica", "eva")
 """PEFT's `init_lora_weights` that leave the base as it is; the others take something out of it."""
-
-MIXING = (PeftType.ROAD, PeftType.GLORA, "BOTTLENECK", "BITFIT")
-"""Kinds beside LoRA that give each row of a batch its own adapter; most others give all rows the same, silently."""
 
 
 def switch_off(model: Any) -> None:
@@ -40,17 +37,6 @@ def switch_to(model: Any, name: str) -> None:
             parameter.requires_grad_(False)  # PEFT takes a switch for the beginning of training
 
 
-def mixes_rows(model: Any) -> bool:
-    """Whether one batch may hold rows with and without adapters (`adapter_names`) and each row comes out right."""
-    return all(_mixes(config) for config in model.peft_config.values())
-
-
-def _mixes(config: Any) -> bool:
-    if isinstance(config, LoraConfig) and config.peft_type == PeftType.LORA:
-        return keeps_base(config) and not config.use_dora
-    return config.peft_type in MIXING
-
-
 def leaves_base_whole(model: Any) -> bool:
     """Whether switching the adapter off gives the base back: some kinds change the base's own weights."""
     return all(keeps_base(config) for config in model.peft_config.values())
@@ -60,4 +46,5 @@ def keeps_base(config: Any) -> bool:
     """The same of a kind's config."""
     if not isinstance(config, LoraConfig):
         return True
-    return config.bias == "none" and config.init_lora_weights in STARTS_AT_BASE
+    kasa = getattr(config, "kasa_config", None) is not None  # it takes the smallest directions out of the base
+    return config.bias == "none" and not kasa and config.init_lora_weights in STARTS_AT_BASE

@@ -12,6 +12,7 @@ from workbench.core.files import write_json_atomically, write_text_atomically
 from workbench.core.models.locate import locate_model
 from workbench.core.recipe import Recipe, recipe_to_yaml
 from workbench.core.runs.folder import RunFolder
+from workbench.core.runs.loading import opening_lines, opens_with_peft
 from workbench.core.words import count_text, loss_text, seconds_text, share_text
 from workbench.engine.methods.stored import save_adapter
 
@@ -85,11 +86,16 @@ def write_facts(folder: RunFolder, facts: dict[str, Any]) -> None:
 
 def write_card(result: Path, recipe: Recipe, facts: dict[str, Any], report: dict[str, Any]) -> None:
     """Write the result's model card."""
-    write_text_atomically(result / "README.md", model_card(recipe, facts, report, adapter=result.name == "adapter"))
+    plain = opens_with_peft(result, recipe)
+    card = model_card(recipe, facts, report, adapter=result.name == "adapter", plain=plain)
+    write_text_atomically(result / "README.md", card)
 
 
-def model_card(recipe: Recipe, facts: dict[str, Any], report: dict[str, Any], adapter: bool) -> str:
-    """What was made, from which base, on which data, by which method, and how good it is, as Markdown."""
+def model_card(recipe: Recipe, facts: dict[str, Any], report: dict[str, Any], adapter: bool, plain: bool = True) -> str:
+    """What was made, from which base, on which data, by which method, and how good it is, as Markdown.
+
+    `plain` says whether PEFT alone loads the adapter.
+    """
     place = locate_model(recipe.model.path, needs_weights=False)
     method = recipe.method.facts
     kind = "adapter" if adapter else "model"
@@ -129,7 +135,7 @@ def model_card(recipe: Recipe, facts: dict[str, Any], report: dict[str, Any], ad
         "|---|---:|---:|",
         *(f"| {name} | {base} | {tuned} |" for name, base, tuned in figures),
     ]
-    lines += ["", "## Use", "", "```python", *_use(adapter), "```", ""]
+    lines += ["", "## Use", "", "```python", *_use(adapter, recipe, plain), "```", ""]
     lines += [
         "Give it prompts in the template above; the same text without it is not what was trained on.",
         "It knows what its base knew and its data said, and may be wrong about anything else.",
@@ -147,7 +153,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _use(adapter: bool) -> list[str]:
+def _use(adapter: bool, recipe: Recipe, plain: bool) -> list[str]:
+    if adapter and not plain:
+        imports, opening = opening_lines("adapter", recipe, plain)
+        name = locate_model(recipe.model.path, needs_weights=False).name
+        base = f"base = AutoModelForCausalLM.from_pretrained({name!r})"
+        return ["from transformers import AutoModelForCausalLM", *imports, "", base, f"model = {opening}"]
     if adapter:
         return [
             "from peft import AutoPeftModelForCausalLM",

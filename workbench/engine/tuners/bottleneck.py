@@ -79,10 +79,22 @@ class BottleneckLayer(WrappingLayer):
         self.bottleneck_fusion = nn.ModuleDict()
         self.fused: dict[str, list[str]] = {}
         self.beside: dict[str, bool] = {}
+        self.elsewhere: set[str] = set()
+        self._read: torch.Tensor | None = None
+
+    def listen(self, sibling: nn.Module) -> None:
+        """Let adapters that read elsewhere read what goes into `sibling`, which runs before this module."""
+
+        def keep(_: nn.Module, given: tuple[Any, ...]) -> None:
+            self._read = given[0]
+
+        sibling.register_forward_pre_hook(keep)
 
     def add(self, name: str, config: BottleneckConfig) -> None:
         """A new adapter on this module, or a fusion of adapters that it has; UserError where one of them is missing."""
         self.beside[name] = config.placement == PARALLEL
+        if config.reads:
+            self.elsewhere.add(name)
         if config.fuse:
             missing = [one for one in config.fuse if one not in self.bottleneck_adapters]
             if missing:
@@ -111,21 +123,28 @@ class BottleneckLayer(WrappingLayer):
             return alone
         return None
 
+    def _input(self, name: str, hidden: torch.Tensor, given: Any, read: Any) -> Any:
+        """What adapter `name` reads: its module's output, its input, or a sibling's input."""
+        if name in self.elsewhere:
+            return read
+        return given if self.beside.get(name) else hidden
+
     def forward(self, *args: Any, adapter_names: list[str] | None = None, **kwargs: Any) -> Any:
         output = self.base_layer(*args, **kwargs)
         if self.disable_adapters:
             return output
         hidden = as_hidden(output)
         given: Any = args[0] if args else kwargs.get("hidden_states")
+        read, self._read = self._read, None
         if adapter_names is not None:
             hidden = hidden.clone()
             for name, rows in rows_of(adapter_names).items():
-                added = self._added(name, (given if self.beside.get(name) else hidden)[rows])
+                added = self._added(name, self._input(name, hidden, given, read)[rows])
                 if added is not None:
                     hidden[rows] = hidden[rows] + added
         else:
             for name in self.active_adapters:
-                added = self._added(name, given if self.beside.get(name) else hidden)
+                added = self._added(name, self._input(name, hidden, given, read))
                 if added is not None:
                     hidden = hidden + added
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
@@ -154,9 +173,13 @@ class BottleneckModel(WrappingModel):
         current_key: str,  # noqa: ARG002
     ) -> None:
         if isinstance(target, BottleneckLayer):
+            if peft_config.reads and not target.elsewhere:
+                target.listen(getattr(parent, peft_config.reads))
             target.add(adapter_name, peft_config)
             return
         layer = BottleneckLayer(target)
+        if peft_config.reads:
+            layer.listen(getattr(parent, peft_config.reads))
         layer._active_adapter = list(self.active_adapters)
         layer.add(adapter_name, peft_config)
         if adapter_name not in self.active_adapters:

@@ -21,6 +21,10 @@ class BottleneckConfig(PeftConfig):
         default="houlsby",
         metadata={"help": "houlsby, pfeiffer (behind a module) or parallel (beside it, reading its input)."},
     )
+    reads: str | None = field(
+        default=None,
+        metadata={"help": "Of a parallel adapter: the sibling whose input it reads, a norm; its own module's if none."},
+    )
     width: int = field(default=0, metadata={"help": "Width of what is adapted."})
     bottleneck_size: int = field(default=16, metadata={"help": "Width of the bottleneck."})
     non_linearity: str = field(default="relu", metadata={"help": "A name of transformers.activations.ACT2FN."})
