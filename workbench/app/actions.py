@@ -93,6 +93,7 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
         Action("reload", "Read again", "Read the data again from its source.", ("r", "f12"), foot=False),
     ),
     "method": (
+        Action("targets", "Targets", "Pick the target modules from the model's own tree.", ("t", "ctrl+t")),
         Action("more", "All knobs", "Show or hide the less used training knobs.", ("m", "ctrl+o")),
         Action("defaults", "Defaults", "Set every knob of the method and of training back.", ("d",), foot=False),
     ),

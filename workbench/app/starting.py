@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from workbench.app.counting import is_counted
 from workbench.app.reading import DataState
 from workbench.core.errors import UserError
 from workbench.core.memory.advice import Advice, advise
@@ -35,6 +36,8 @@ def reason_not_to_start(recipe: Recipe, skeleton: Skeleton | None, model_note: s
         return data.problem
     if skeleton is None:
         return f"{model_note.rstrip('.')}." if model_note else None
+    if not is_counted(recipe.method, skeleton):
+        return "What this method trains is being counted; start once the count is there."
     return recipe.method.facts.reason_against(skeleton, recipe.method.knobs)
 
 

@@ -75,6 +75,7 @@ METHOD = Method(
     learning_rate=5e-4,
     by_width=True,
     trains="directions and strengths beside each target layer",
+    formula="r·(in + out + 1) for each target at the start",
     merges=True,
     shares_base=True,
     counting=_count,

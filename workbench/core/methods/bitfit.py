@@ -64,6 +64,7 @@ METHOD = Method(
     knobs=BitFitKnobs,
     learning_rate=1e-2,
     trains="the biases",
+    formula="out for each module with a bias",
     merges=True,
     shares_base=True,
     counting=_count,

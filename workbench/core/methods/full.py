@@ -65,6 +65,7 @@ METHOD = Method(
     learning_rate=5e-5,
     by_width=True,
     trains="every weight of the base model",
+    formula="every number of the chosen parts",
     merges=False,
     shares_base=False,
     counting=_count,

@@ -99,6 +99,7 @@ METHOD = Method(
     learning_rate=1e-4,
     by_width=True,
     trains="an attention over the adapters, in every block",
+    formula="3·d² + 2·d for each place that has an adapter",
     merges=False,
     shares_base=True,
     counting=_count,

@@ -39,6 +39,7 @@ METHOD = Method(
     learning_rate=4e-4,
     by_width=True,
     trains="two small networks in every block",
+    formula="2·d·m + d + m for each of the two places in a block, m = d / reduction",
     merges=False,
     shares_base=True,
     counting=_count,

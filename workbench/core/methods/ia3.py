@@ -69,6 +69,7 @@ METHOD = Method(
     knobs=Ia3Knobs,
     learning_rate=3e-2,
     trains="a factor for each key, value and feed-forward activation",
+    formula="out for each key and value projection, in for each feed-forward's last",
     merges=True,
     shares_base=True,
     counting=_count,

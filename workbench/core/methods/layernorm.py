@@ -56,6 +56,7 @@ METHOD = Method(
     knobs=LayerNormKnobs,
     learning_rate=1e-2,
     trains="the weights of the norms",
+    formula="every weight and bias of the norms",
     merges=True,
     shares_base=True,
     counting=_count,

@@ -70,6 +70,7 @@ METHOD = Method(
     knobs=LlamaAdapterKnobs,
     learning_rate=1e-2,
     trains="vectors inside each layer's attention, and a gate",
+    formula="length·d + 1 for each of the topmost layers",
     merges=False,
     shares_base=True,
     counting=_count,

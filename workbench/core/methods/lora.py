@@ -126,6 +126,7 @@ METHOD = Method(
     learning_rate=5e-4,
     by_width=True,
     trains="two thin matrices beside each target layer",
+    formula="r·(in + out) for each target; with DoRA or a bias, out more for each",
     merges=True,
     shares_base=True,
     counting=count_lora,

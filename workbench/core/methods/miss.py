@@ -63,6 +63,7 @@ METHOD = Method(
     learning_rate=2e-4,
     by_width=True,
     trains="one block beside each target layer",
+    formula="r·out for each target",
     merges=True,
     shares_base=True,
     counting=_count,

@@ -71,6 +71,7 @@ METHOD = Method(
     knobs=OftKnobs,
     learning_rate=1e-3,
     trains="rotations of what goes into each target layer",
+    formula="(in / b)·b·(b − 1) / 2 for each target, b = block size",
     merges=True,
     shares_base=True,
     counting=_count,

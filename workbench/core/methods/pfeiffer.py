@@ -39,6 +39,7 @@ METHOD = Method(
     learning_rate=4e-4,
     by_width=True,
     trains="one small network in every block",
+    formula="2·d·m + d + m for each block, m = d / reduction",
     merges=False,
     shares_base=True,
     counting=_count,

@@ -72,6 +72,7 @@ METHOD = Method(
     knobs=PrefixKnobs,
     learning_rate=3e-2,
     trains="keys and values that stand before every text, in every layer",
+    formula="2·tokens·layers·heads of keys·head size; with a projection, its embedding and two matrices",
     merges=False,
     shares_base=True,
     counting=_count,

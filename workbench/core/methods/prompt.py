@@ -76,6 +76,7 @@ METHOD = Method(
     knobs=PromptKnobs,
     learning_rate=1e-1,
     trains="vectors that stand before every text",
+    formula="tokens·d",
     merges=False,
     shares_base=True,
     counting=_count,

@@ -56,6 +56,7 @@ METHOD = Method(
     knobs=PTuningKnobs,
     learning_rate=1e-3,
     trains="vectors before every text, and the network that makes them",
+    formula="tokens·d, and the network that makes them",
     merges=False,
     shares_base=True,
     counting=_count,

@@ -49,6 +49,7 @@ METHOD = Method(
     learning_rate=5e-4,
     by_width=True,
     trains="two thin matrices beside each target layer, over a base in 4-bit or 8-bit numbers",
+    formula="r·(in + out) for each target, as LoRA's; the quantised base adds none",
     merges=True,
     shares_base=True,
     counting=_count,

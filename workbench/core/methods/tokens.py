@@ -56,6 +56,7 @@ METHOD = Method(
     knobs=TokensKnobs,
     learning_rate=1e-2,
     trains="the embeddings of a few tokens",
+    formula="d for each token",
     merges=True,
     shares_base=True,
     counting=_count,

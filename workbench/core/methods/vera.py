@@ -60,6 +60,7 @@ METHOD = Method(
     knobs=VeraKnobs,
     learning_rate=2e-2,
     trains="two scales beside each target layer",
+    formula="r + out for each target",
     merges=True,
     shares_base=True,
     counting=_count,

@@ -36,7 +36,8 @@ def headline(estimate: Estimate, short: bool = False) -> Content:
     """The verdict in words, the range, and when the peak comes; `short` in two lines."""
     dash = glyphs().dash
     device = estimate.device
-    of = share_text(estimate.process / device.total) if device.total else "all"
+    share = estimate.process / device.total if device.total else 1.0
+    of = share_text(share) if share <= 1 else f"{share * 100:,.0f}%"
     first: Pieces = [
         *verdict_pieces(estimate),
         f"   peak {size_text(estimate.process)} of {size_text(device.total)}, {of}",
