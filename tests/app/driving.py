@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 from waiting import wait_for
 
+from workbench.app.preferences import save_preference
 from workbench.app.workbench_app import WorkbenchApp
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe, recipe_from_mapping
@@ -23,9 +24,15 @@ def story(**sections: dict) -> Recipe:
 
 @asynccontextmanager
 async def opened(
-    workspace: Workspace, recipe: Recipe | None = None, size: tuple[int, int] = (120, 36), read: bool = True
+    workspace: Workspace,
+    recipe: Recipe | None = None,
+    size: tuple[int, int] = (120, 36),
+    read: bool = True,
+    trace: bool = False,
 ) -> AsyncIterator[tuple[WorkbenchApp, Pilot]]:
-    """The app, open and past its first screen; with `read`, its model and data are known."""
+    """The app, open and past its first screen; with `read`, its model and data are known; with `trace`, it traces."""
+    if not trace:  # seconds of two cores for every test that looks at the memory
+        save_preference(workspace, "trace", False)
     app = WorkbenchApp(workspace, recipe)
     async with app.run_test(size=size, notifications=True) as pilot:
         await wait_for(lambda: bool(app.pane), 30)

@@ -48,8 +48,9 @@ async def test_every_method_is_listed_with_what_it_would_train_on_this_model(wor
         for line, method in zip(lines, METHODS.values(), strict=True):
             assert method.title in line
             values = {name: knob.default for name, knob in knobs_of(method.knobs).items()}
-            if method.reason_against(app.skeleton, values):
-                assert "does not fit this model" in line
+            reason = method.reason_against(app.skeleton, values)
+            if reason:
+                assert ("needs " if "method." in reason else "does not fit: ") in line
             else:
                 assert f"{method.count(app.skeleton, values).total:,}" in line
 

@@ -99,7 +99,7 @@ def test_a_method_says_what_it_is_in_three_sentences_with_its_source_and_default
     assert method.what.count(". ") == 2
     assert method.what.endswith(".")
     assert method.equation
-    assert method.to_json()["parameters"] == method.formula
+    assert method.to_json()["formula"] == method.formula
     assert any(year in method.paper for year in ("2018", "2019", "202"))
     assert 0 < method.learning_rate < 1
     for knob in knobs_of(method.knobs).values():

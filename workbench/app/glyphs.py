@@ -36,6 +36,11 @@ class Glyphs:
     """A filled cell of a thin bar."""
     half_line: str
     """The left half of one; may be empty."""
+    thin: str
+    """A cell of a bar that stands for what is only there."""
+    opened: str
+    """Before a branch of a tree that is open."""
+    closed: str
     limit: str
     """A vertical line."""
     rule: str
@@ -71,6 +76,9 @@ UTF8 = Glyphs(
     parts="▏▎▍▌▋▊▉",
     line="━",
     half_line="╸",
+    thin="─",
+    opened="▾",
+    closed="▸",
     limit="┃",
     rule="─",
     arrow="→",
@@ -102,6 +110,9 @@ ASCII = Glyphs(
     parts="",
     line="=",
     half_line="",
+    thin="-",
+    opened="v",
+    closed=">",
     limit="|",
     rule="-",
     arrow=">",

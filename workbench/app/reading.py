@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.core.errors import RunFailedError, UserError
+from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import cached_skeleton, ready_folder
 from workbench.core.models.skeleton import Skeleton, skeleton_from_json
 from workbench.core.recipe import Recipe, recipe_to_mapping
@@ -61,16 +62,36 @@ def data_key(recipe: Recipe) -> tuple[object, ...]:
 
 async def read_skeleton(helper: Helper, recipe: Recipe, workspace: Workspace, say: Say) -> Skeleton:
     """The skeleton of the recipe's model: the cached one, else the helper's. UserError where there is none."""
-    ready_folder(recipe.model, workspace)  # says in a sentence what is wrong with the path
+    locate_model(recipe.model.path, needs_weights=False)  # says in a sentence what is wrong with the path
     found = cached_skeleton(recipe.model, workspace)
     if found is not None:
         return found
     say("Reading the model")
-    answer = await prepare(helper, recipe, say)
+    ask = prepare if missing_weights(recipe) is None else _skeleton_alone
+    answer = await ask(helper, recipe, say)
     skeleton = skeleton_from_json(answer.get("skeleton") or {})
     if skeleton is None:
         raise UserError("The model's layers could not be read; see the helper's log in the workspace.")
     return skeleton
+
+
+def missing_weights(recipe: Recipe) -> str | None:
+    """Why the model can be looked at and estimated but not trained: its folder holds no weights; None where it does."""
+    try:
+        locate_model(recipe.model.path)
+    except UserError as error:
+        return error.sentence
+    return None
+
+
+async def _skeleton_alone(helper: Helper, recipe: Recipe, say: Say) -> dict[str, Any]:
+    """The skeleton from the model's config alone."""
+    model = recipe.model
+    return await helper.request(
+        "skeleton",
+        on_event=lambda event: say(str(event.get("text") or "Reading the model")),
+        model={"path": model.path, "revision": model.revision, "attention": model.attention},
+    )
 
 
 async def prepare(helper: Helper, recipe: Recipe, say: Say) -> dict[str, Any]:

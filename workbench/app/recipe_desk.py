@@ -48,6 +48,8 @@ class RecipeDesk(App[None]):
         self.unsaved = ""
         """Why the recipe could not be kept for the next start; empty where it is kept."""
         self._helper: Helper | None = None
+        self._counted: object = None
+        """The model and method that the helper has been asked to count last, with no count to keep."""
 
     @property
     def helper(self) -> Helper:
@@ -217,10 +219,35 @@ class RecipeDesk(App[None]):
         if self.skeleton is None or self.device is None:
             self.estimate, self.estimate_note = None, self.model_note
             return
+        from workbench.app.counting import COUNTING, is_counted
         from workbench.core.memory.estimate import estimate_memory
 
+        if not is_counted(self.recipe.method, self.skeleton):
+            self.estimate = None
+            if self._counted == (self.recipe.model, self.recipe.method):
+                return  # it was tried, and the sentence that came of it stands
+            self.estimate_note = COUNTING
+            self.run_worker(self._count(), group="counting", exclusive=True)
+            return
         try:
             self.estimate = estimate_memory(self.recipe, self.skeleton, self.device, self.data_state.rows)
             self.estimate_note = ""
         except UserError as error:
             self.estimate, self.estimate_note = None, error.sentence
+
+    async def _count(self) -> None:
+        """Have the helper count what the recipe's method trains, and estimate then."""
+        from workbench.app.counting import is_counted
+        from workbench.app.reading import sentence_of
+        from workbench.core.recipe import recipe_to_mapping
+
+        await asyncio.sleep(SETTLE)
+        recipe, skeleton = self.recipe, self.skeleton
+        found, wrong = await sentence_of(lambda: self.helper.request("count", recipe=recipe_to_mapping(recipe)))
+        if skeleton is None or (recipe.model, recipe.method) != (self.recipe.model, self.recipe.method):
+            return
+        if is_counted(recipe.method, skeleton):
+            self._estimate()
+        else:
+            self._counted = (recipe.model, recipe.method)
+            self.estimate_note = wrong or str((found or {}).get("refused") or "It could not be counted.")

@@ -116,14 +116,17 @@ class RunDesk(RecipeDesk):
 
     def ask_and_start(self) -> None:
         """Start a run of the recipe, after the questions that have to be asked."""
-        from workbench.app.starting import doubts, reason_not_to_start
+        from workbench.app.starting import advice_where_needed, doubts, known_trace, reason_not_to_start
 
         reason = reason_not_to_start(self.recipe, self.skeleton, self.model_note, self.data_state)
         if reason:
             self.tell(reason, "error")
             return
         self.look_at_runs()
-        self._ask(doubts(self.estimate, self.runs))
+        rows = self.data_state.rows
+        traced = known_trace(self.estimate, self.recipe, rows, self.workspace)
+        advice = advice_where_needed(self.estimate, self.recipe, self.skeleton, rows)
+        self._ask(doubts(self.estimate, self.runs, advice, traced))
 
     def _ask(self, rest: list[Doubt]) -> None:
         if not rest:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from workbench.cli.command import BAD_INPUT
 from workbench.cli.estimate import recipe_of
 from workbench.cli.page import say, say_json
-from workbench.core.errors import RunFailedError, UserError
 from workbench.core.memory.device import Device
-from workbench.core.memory.experience import keep_rehearsal, read_experience
+from workbench.core.memory.experience import read_experience
+from workbench.core.memory.rehearsed import rehearse_recipe
 from workbench.core.places import find_workspace
-from workbench.core.recipe import recipe_to_mapping
 from workbench.core.words import share_text, size_text, visible_text
 
 MEANINGS = {"allocated": "tensors", "reserved": "reserved", "process": "process"}
@@ -20,20 +17,8 @@ MEANINGS = {"allocated": "tensors", "reserved": "reserved", "process": "process"
 
 def run(given: argparse.Namespace) -> int:
     """Rehearse the recipe, remember what came of it, and print it."""
-    import subprocess
-    import sys
-
     recipe, workspace = recipe_of(given), find_workspace(given.workspace)
-    asked = json.dumps({"recipe": recipe_to_mapping(recipe), "workspace": str(workspace.root)})
-    done = subprocess.run(
-        [sys.executable, "-m", "workbench.engine.rehearsal"], input=asked, capture_output=True, text=True, check=False
-    )
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    if done.returncode:
-        kind = UserError if done.returncode == BAD_INPUT else RunFailedError
-        raise kind(said[-1] if said else "The engine ended without a word.", done.stderr)
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    keep_rehearsal(workspace, found)
+    found = rehearse_recipe(recipe, workspace)
     known = read_experience(workspace, Device(**found["device"])).to_json()
     if given.json:
         say_json({**found, "here": known})

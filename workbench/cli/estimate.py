@@ -12,11 +12,13 @@ from workbench.cli.models import find_skeleton
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import change, find_recipe
 from workbench.core.memory.advice import Advice, advise
+from workbench.core.memory.costs import Duration, Price, expected_duration, money_text, parse_price, read_price
 from workbench.core.memory.device import Device, find_device
 from workbench.core.memory.disk import disk_needed
 from workbench.core.memory.estimate import Estimate, estimate_memory
 from workbench.core.memory.experience import Experience, read_experience
 from workbench.core.memory.limits import Limits, find_limits, fits_on_cards
+from workbench.core.memory.parameters import Branch, parameter_tree
 from workbench.core.memory.row_shape import RowShape, row_shape
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import ready_folder
@@ -46,7 +48,9 @@ class Findings:
     cards: list[dict[str, Any]]
     experience: Experience
     disk: dict[str, int]
-    duration: dict[str, Any] | None
+    duration: Duration | None
+    price: Price | None
+    tree: tuple[Branch, ...]
     traced: Traced | None
     each: dict[str, int] | None
     """Parts on one of several GPUs, where that was asked for."""
@@ -64,9 +68,11 @@ class Findings:
             "here": {**self.experience.to_json(), "band": self.experience.band(self.estimate)},
             "limits": self.limits.to_json(),
             "cards": self.cards,
-            "duration": self.duration,
+            "duration": self.duration.to_json() if self.duration else None,
+            "cost": self.price.to_json(self.duration.seconds if self.duration else None) if self.price else None,
             "disk": self.disk,
             "advice": [item.to_json() for item in self.advice],
+            "parameters": [kind.to_json() for kind in self.tree],
         }
         if self.each is not None:
             document["each_gpu"] = {"world_size": given.world_size, "sharding": given.sharding, **self.each}
@@ -120,7 +126,9 @@ def _find(recipe: Recipe, given: argparse.Namespace, workspace: Workspace, devic
     return Findings(
         recipe, rows, estimate, advise(recipe, skeleton, device, rows), find_limits(recipe, skeleton, device, rows),
         fits_on_cards(recipe, skeleton, rows), experience, disk_needed(recipe, estimate),
-        _duration(recipe, report, experience), traced, each,
+        expected_duration(recipe, report, experience),
+        read_price(workspace) if given.price is None else parse_price(given.price),
+        parameter_tree(skeleton, recipe.method.facts.count(skeleton, recipe.method.knobs)), traced, each,
     )  # fmt: skip
 
 
@@ -134,25 +142,6 @@ def _report(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | None:
     from workbench.core.data.remembered import data_report
 
     return None if unfetched(recipe.data, workspace) else data_report(recipe, folder, workspace)
-
-
-def _duration(recipe: Recipe, report: dict[str, Any] | None, experience: Experience) -> dict[str, Any] | None:
-    """Expected speed and seconds of training, by the newest run of this model and method here; None without one."""
-    known = experience.speed(recipe)
-    if known is None:
-        return None
-    speed, source = known
-    tokens = None
-    if report and report.get("usable_rows"):
-        mean = report["total_tokens"] / report["usable_rows"]
-        steps, size = recipe.training.steps, recipe.training.effective_batch
-        tokens = round(mean * steps * size if steps else report["total_tokens"] * recipe.training.epochs)
-    return {
-        "tokens_per_second": speed,
-        "from": source,
-        "tokens": tokens,
-        "seconds": round(tokens / speed, 1) if tokens else None,
-    }
 
 
 def _lines(found: Findings, page: Page, given: argparse.Namespace) -> Iterator[str]:
@@ -248,9 +237,11 @@ def _plan_lines(found: Findings, page: Page, given: argparse.Namespace) -> Itera
     if limits.largest_model:
         yield f"The largest {limits.family} that fits with these settings: {limits.largest_model}."
     if found.duration:
-        speed = found.duration
-        took = f", so about {seconds_text(speed['seconds'])}" if speed["seconds"] else ""
-        yield f"{count_text(round(speed['tokens_per_second']))} tokens a second ({visible_text(speed['from'])}){took}."
+        speed, price = found.duration, found.price
+        took = f", so about {seconds_text(speed.seconds)}" if speed.seconds else ""
+        costs = f" for {money_text(price.of(speed.seconds), price.currency)}" if price and speed.seconds else ""
+        tokens = count_text(round(speed.tokens_per_second))
+        yield f"{tokens} tokens a second ({visible_text(speed.source)}){took}{costs}."
     disk = found.disk
     yield (
         f"On the disk: {size_text(disk['checkpoints'])} of checkpoints, {size_text(disk['result'])} of result, "

@@ -54,9 +54,9 @@ def _lines(method: Method, page: Page) -> list[str]:
     lines = [page.bold(f"{method.title} ({method.name})"), *wrap(method.what), *wrap(method.equation)]
     width = f" on a model {WIDTH:,} wide, more on a narrower one" if method.by_width else ""
     lines += wrap(
-        f"Trains {method.trains}; learning rate {method.learning_rate:g}{width} unless the recipe says otherwise."
+        f"Trains {method.trains}: {method.formula}. Learning rate {method.learning_rate:g}{width} unless the recipe "
+        "says otherwise."
     )
-    lines += wrap(f"Parameters: {method.formula}.")
     lines += wrap(
         ("Merges into the base's weights. " if method.merges else "")
         + f"Base and tuned {'answer from one model in memory' if method.shares_base else 'are two models'}."

@@ -219,6 +219,9 @@ def build_parser() -> Parser:
     estimate = verb("estimate", "Whether a recipe fits: parameters and memory, part by part.", keys=True)
     _recipe_words(estimate)
     estimate.add_argument("--trace", action="store_true", help="trace two steps of the real model too, without weights")
+    estimate.add_argument(
+        "--price", metavar="AN_HOUR", help="what an hour costs, such as 1.99 or '1.99 EUR' (else the workspace's price)"
+    )
     estimate.add_argument("--card", metavar="NAME", help="for a GPU of the table, such as 'RTX 4090', not this machine")
     estimate.add_argument("--world-size", type=whole(1), metavar="N", help="also what each of N GPUs would hold")
     estimate.add_argument(

@@ -1,8 +1,8 @@
 """`python -m workbench.engine.rehearsal`: two real steps of a recipe with its longest rows, measured.
 
-Reads {"recipe", "workspace"} on standard input; prints one JSON line: what was predicted and measured, in bytes, and
-the speed. No run folder is made and nothing is kept of the model. Errors are one sentence on standard error: exit
-status 2 where the recipe cannot be used, 1 where the steps failed.
+Reads {"recipe", "workspace"} on standard input; prints JSON lines: {"progress"} in words while it goes on, and at the
+end what was predicted and measured, in bytes, and the speed. No run folder is made and nothing is kept of the model.
+Errors are one sentence on standard error: exit status 2 where the recipe cannot be used, 1 where the steps failed.
 """
 
 from __future__ import annotations
@@ -50,14 +50,21 @@ def main() -> int:
     return 0
 
 
+def _say(text: str) -> None:
+    """Print what is going on."""
+    sys.stdout.write(json.dumps({"progress": text}) + "\n")
+    sys.stdout.flush()
+
+
 def _rehearse(recipe: Any, root: Path) -> dict[str, Any]:
-    """The JSON line above."""
+    """The last JSON line above."""
     import torch
 
     from workbench.core.places import Workspace
     from workbench.core.runs.folder import RunFolder
     from workbench.engine.train.setup import Phases
 
+    _say("Reading the data")
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     gc.freeze()
     parent = Workspace(root).cache / "rehearsals"
@@ -83,6 +90,7 @@ def rehearse(recipe: Any, folder: Any, workspace: Any, phases: Any) -> dict[str,
     numbers = choose_numbers(recipe, choose_device())
     prepared = prepare(recipe, folder, numbers, phases, workspace)
     peak = PeakMemory(numbers.device)
+    _say("Loading the model")
     model = load_model(recipe, prepared, numbers)
     kept = keeps_logits(model)
     model = apply_method(model, recipe, prepared, Journal(folder.path / "events.jsonl"))
@@ -103,6 +111,7 @@ def rehearse(recipe: Any, folder: Any, workspace: Any, phases: Any) -> dict[str,
 
     def after_step(figures: StepFigures) -> bool:
         now = time.perf_counter()
+        _say(f"Step {figures.step} of {steps} is done")
         if figures.step == STEPS:
             seen["speed"] = round(figures.tokens / (now - seen["began"]), 1)
             seen["measured"] = peak.read()
@@ -125,6 +134,7 @@ def rehearse(recipe: Any, folder: Any, workspace: Any, phases: Any) -> dict[str,
     )
     peak.restart()
     seen["began"] = time.perf_counter()
+    _say("Starting the steps")
     trainer.train()
     counted.stop()
     measured = seen["measured"]

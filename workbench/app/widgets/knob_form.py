@@ -67,11 +67,11 @@ class KnobForm(Vertical):
         self.recipe = recipe
         values = recipe_to_mapping(recipe)
         for key, row in self.rows.items():
-            section, _, name = key.partition(".")
-            if name not in values[section]:
+            value = _value_at(values, key, row.knob)
+            if value is ABSENT:
                 continue
             empty, start = _empty_value(key, recipe, self.skeleton)
-            row.show(values[section][name], empty, start)
+            row.show(value, empty, start)
 
     def on_field_edited(self, event: FieldEdited) -> None:
         """Check the edit; keep the old value and say why where it cannot be."""
@@ -79,6 +79,7 @@ class KnobForm(Vertical):
         row = self.rows[event.field.key]
         settings = {event.field.key: event.value, **self.companions(self.recipe, event)}
         try:
+            row.knob.check(event.value, event.field.key)
             changed = change_recipe(self.recipe, settings)
             reason = self.check(changed) if self.check else None
         except UserError as error:
@@ -101,8 +102,20 @@ class KnobForm(Vertical):
             self.post_message(Told(f"{row.title} stays {value_text(kept) or 'empty'}.", "warning"))
 
     def _value_of(self, key: str) -> Any:
-        section, _, name = key.partition(".")
-        return recipe_to_mapping(self.recipe)[section][name]
+        return _value_at(recipe_to_mapping(self.recipe), key, self.rows[key].knob)
+
+
+ABSENT: Any = object()
+"""In place of a value that the recipe's method does not have."""
+
+
+def _value_at(values: Mapping[str, Any], key: str, knob: Knob) -> Any:
+    """The value of section.name, or of section.name.entry in a mapping, where the knob's default stands in."""
+    section, name, *entry = key.split(".", 2)
+    if name not in values[section]:
+        return ABSENT
+    found = values[section][name]
+    return found.get(entry[0], knob.default) if entry else found
 
 
 def _companions(recipe: Recipe, event: FieldEdited) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from workbench.app.words import figure
@@ -31,6 +32,10 @@ def parse_value(knob: Knob, text: str) -> Any:
     text = text.strip()
     if dict in knob.kinds:
         return _mapping(text, numbers=knob.name != "mapping")
+    if list in knob.kinds and str in knob.kinds and re.search(r"[*+^$()|\\]|^all-linear$", text):
+        return text  # one of PEFT's own words, or a pattern
+    if list in knob.kinds and not text and type(None) in knob.kinds:
+        return None
     if list in knob.kinds:
         return [_number(part.strip()) or part.strip() for part in text.split(",") if part.strip()]
     if not text and type(None) in knob.kinds:

@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device
-from workbench.core.memory.estimate import estimate_memory
+from workbench.core.memory.estimate import Estimate, estimate_memory
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, change_recipe
@@ -24,24 +24,75 @@ class Advice:
     """Bytes less at the peak."""
     time: str
     """What it costs in time, in words."""
+    verdict: str
+    """Whether the run fits with this change: fits, tight, or does not fit."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
+VERDICTS = ("fits", "tight", "does not fit")
+
+MOST_CHANGES = 12
+"""Changes that are tried together."""
+
+
 def advise(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None) -> tuple[Advice, ...]:
-    """Changes that save memory on this run, the largest saving first; each is estimated, not guessed."""
+    """Changes that save memory on this run, each estimated, not guessed.
+
+    Where the run does not fit, those that make it fit come first; where no single one does, several together do, if
+    any do. Else the largest saving comes first.
+    """
     now = estimate_memory(recipe, skeleton, device, rows)
     found = []
     for change, settings, time in _changes(recipe):
-        try:
-            then = estimate_memory(change_recipe(recipe, settings), skeleton, device, rows)
-        except UserError:
-            continue
-        saved = now.reserved - then.reserved
-        if saved > 0.01 * now.allocated:
-            found.append(Advice(change, settings, saved, time))
-    return tuple(sorted(found, key=lambda advice: advice.memory, reverse=True))
+        then = _estimate(recipe, settings, skeleton, device, rows)
+        if then is not None and now.reserved - then.reserved > 0.01 * now.allocated:
+            found.append(Advice(change, settings, now.reserved - then.reserved, time, then.verdict))
+    found.sort(key=lambda advice: advice.memory, reverse=True)
+    if now.verdict != "does not fit":
+        return tuple(found)
+    if all(advice.verdict == "does not fit" for advice in found):
+        together = _together(recipe, skeleton, device, rows)
+        return (*((together,) if together else ()), *found)
+    return tuple(sorted(found, key=lambda advice: VERDICTS.index(advice.verdict)))
+
+
+def _estimate(
+    recipe: Recipe, settings: dict[str, Any], skeleton: Skeleton, device: Device, rows: RowShape | None
+) -> Estimate | None:
+    try:
+        return estimate_memory(change_recipe(recipe, settings), skeleton, device, rows)
+    except UserError:
+        return None
+
+
+def _together(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None) -> Advice | None:
+    """The largest savings one after the other until the run fits; rows are shortened last. None where none help."""
+    start = now = estimate_memory(recipe, skeleton, device, rows)
+    taken: dict[str, tuple[str, str]] = {}
+    settings: dict[str, Any] = {}
+    for _ in range(MOST_CHANGES):
+        changed = change_recipe(recipe, settings)
+        best = None
+        for change, more, time in _changes(changed):
+            then = _estimate(recipe, {**settings, **more}, skeleton, device, rows)
+            if then is None or then.reserved >= now.reserved:
+                continue
+            order = ("data.max_length" in more, then.reserved)
+            if best is None or order < best[0]:
+                best = (order, change, more, time, then)
+        if best is None:
+            return None
+        _, change, more, time, now = best
+        taken[",".join(sorted(more)) if "method.name" not in more else "method"] = (change, time)
+        settings = {**settings, **more}
+        if now.verdict != "does not fit":
+            words = [change for change, _ in taken.values()]
+            costs = dict.fromkeys(time for _, time in taken.values() if time != "about as fast")
+            change = "all together: " + ", ".join(words) if len(words) > 1 else words[0]
+            return Advice(change, settings, start.reserved - now.reserved, ", ".join(costs), now.verdict)
+    return None
 
 
 def _changes(recipe: Recipe) -> list[tuple[str, dict[str, Any], str]]:

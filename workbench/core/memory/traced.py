@@ -14,7 +14,7 @@ from typing import Any
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.files import read_json, write_json_atomically
 from workbench.core.memory.device import Device
-from workbench.core.memory.estimate import Estimate
+from workbench.core.memory.estimate import Estimate, judge
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.methods.peft_kinds import config_file, module_file
 from workbench.core.models.locate import locate_model
@@ -83,6 +83,15 @@ def doubt(estimate: Estimate, traced: Traced) -> str | None:
     return (
         f"The formula does not cover this architecture: it is {abs(share) * 100:.0f}% "
         f"{'above' if share > 0 else 'below'} the traced figure. Trust the traced one."
+    )
+
+
+def judge_traced(estimate: Estimate, traced: Traced) -> str:
+    """The verdict by the trace: the estimate's, with its reserved memory in proportion to the traced tensors."""
+    scale = traced.allocated / estimate.allocated if estimate.allocated else 1.0
+    context = estimate.parts["context"]
+    return judge(
+        int(estimate.reserved * scale) + context, int(estimate.reserved_high * scale) + context, estimate.device
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError
@@ -21,9 +22,18 @@ def text_key(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:24]
 
 
+def is_answered(name: str) -> bool:
+    """Whether the answer of this name is kept, so that `ask_engine` gives it at once."""
+    return _kept(name).is_file()
+
+
+def _kept(name: str) -> Path:
+    return find_workspace().cache / "peft" / f"{name}.json"
+
+
 def ask_engine(program: str, asked: dict[str, Any], name: str, sorry: str) -> dict[str, Any]:
     """The JSON answer of `python -m program` to `asked`, kept under `name`; UserError(sorry) where it gives none."""
-    cache = find_workspace().cache / "peft" / f"{name}.json"
+    cache = _kept(name)
     stored = read_json(cache)
     if isinstance(stored, dict):
         return stored

@@ -57,7 +57,7 @@ class Method:
     trains: str
     """What it trains, in words."""
     formula: str
-    """How many parameters it trains; d is the model's width, in and out are those of a matrix."""
+    """How many parameters that is: d is the model's width, in and out a matrix's sides, r the rank."""
     merges: bool
     """Whether the result can be folded into the base's weights."""
     shares_base: bool
@@ -73,6 +73,12 @@ class Method:
     """Whether it trains on packed rows."""
     by_width: bool = False
     """Whether its learning rate falls with the model's width, as that of matrices does."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What the frozen base may be stored in: none (whole numbers), nf4, fp4, int8."""
+        knob = knobs_of(self.knobs).get("quantisation")
+        return knob.choices if knob is not None else ("none",)
 
     def rate_on(self, skeleton: Skeleton | None) -> float:
         """The default peak learning rate on this model; the one at a width of 2,000 where the model is not known."""
@@ -101,9 +107,10 @@ class Method:
             "learning_rate": self.learning_rate,
             "learning_rate_by_width": self.by_width,
             "trains": self.trains,
-            "parameters": self.formula,
+            "formula": self.formula,
             "merges": self.merges,
             "shares_base": self.shares_base,
+            "bases": list(self.bases),
             "knobs": [
                 {"name": knob.name, "help": knob.help, "default": knob.default, "accepts": knob.accepted}
                 for knob in knobs_of(self.knobs).values()

@@ -60,6 +60,18 @@ def count_by_trial(skeleton: Skeleton, knobs: PeftKnobs) -> Count:
     return Count(tuple((name, int(size)) for name, size in found["by_module"]), added=bool(found["added"]))
 
 
+def is_counted(skeleton: Skeleton, knobs: Mapping[str, Any]) -> bool:
+    """Whether `count` and `reason_against` answer at once: it was tried before, or cannot be tried at all."""
+    from workbench.core.methods.trying import is_tried
+
+    section = PeftKnobs(**knobs)
+    try:
+        values, module = _asked(section)
+    except UserError:
+        return True
+    return is_tried(skeleton, values, module, section.quantisation != FULL_PRECISION)
+
+
 def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
     from workbench.core.methods.trying import abilities_on
 

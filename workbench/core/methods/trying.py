@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workbench.core.methods.asking import ask_engine, text_key
+from workbench.core.methods.asking import ask_engine, is_answered, text_key
 from workbench.core.methods.peft_kinds import peft_version
 from workbench.core.models.skeleton import Skeleton
 
@@ -36,8 +36,19 @@ def try_on(skeleton: Skeleton, values: Mapping[str, Any], module: str = "") -> d
 @lru_cache(maxsize=64)
 def _counted(model_type: str, skeleton: str, values: str, module: str, text: str) -> dict[str, Any]:
     asked = {"skeleton": json.loads(skeleton), "config": json.loads(values), "module": module}
-    name = f"{model_type}-{text_key(skeleton, values, text, peft_version())}"
+    name = _count_name(model_type, skeleton, values, text)
     return ask_engine("workbench.engine.methods.trial", asked, name, SORRY)
+
+
+def _count_name(model_type: str, skeleton: str, values: str, text: str) -> str:
+    return f"{model_type}-{text_key(skeleton, values, text, peft_version())}"
+
+
+def is_tried(skeleton: Skeleton, values: Mapping[str, Any], module: str, abilities: bool) -> bool:
+    """Whether `try_on`, and with `abilities` also `abilities_on`, answer without the engine."""
+    text, config = _text(module), json.dumps(values)
+    counted = is_answered(_count_name(skeleton.model_type, json.dumps(skeleton.to_json()), config, text))
+    return counted and (not abilities or is_answered(_ability_name(skeleton.model_type, config, text)))
 
 
 def abilities_on(skeleton: Skeleton, values: Mapping[str, Any], module: str = "") -> dict[str, bool | str]:
@@ -51,8 +62,12 @@ def abilities_on(skeleton: Skeleton, values: Mapping[str, Any], module: str = ""
 @lru_cache(maxsize=64)
 def _able(model_type: str, values: str, module: str, text: str) -> dict[str, bool | str]:
     asked = {"model_type": model_type, "config": json.loads(values), "module": module}
-    name = f"able-{model_type}-{text_key(values, text, peft_version())}"
+    name = _ability_name(model_type, values, text)
     return ask_engine("workbench.engine.methods.abilities", asked, name, SORRY)
+
+
+def _ability_name(model_type: str, values: str, text: str) -> str:
+    return f"able-{model_type}-{text_key(values, text, peft_version())}"
 
 
 def _text(module: str) -> str:

@@ -13,6 +13,9 @@ from workbench.core.errors import RunFailedError, UserError
 from workbench.engine.failures import is_disk_full, is_out_of_memory
 from workbench.engine.helper.wire import Wire
 
+FAREWELL = 0.5
+"""Seconds that requests which are still open at the end get to end what they have begun."""
+
 
 class CancelledRequest(BaseException):
     """The request was cancelled. Not an Exception, so that no library takes it for a failure of its own."""
@@ -74,6 +77,7 @@ def serve(lines: Iterable[bytes], wire: Wire, verbs: Mapping[str, Verb]) -> None
             with lock:
                 going.pop(request.number, None)
 
+    threads: list[threading.Thread] = []
     for line in lines:
         message = _read(line)
         if message is None:
@@ -99,7 +103,14 @@ def serve(lines: Iterable[bytes], wire: Wire, verbs: Mapping[str, Verb]) -> None
         if taken:
             wire.send({"id": None, "error": f"The helper is at work on a request {number} already.", "user": False})
             continue
-        threading.Thread(target=run, args=(request,), name=f"{request.do} {number}", daemon=True).start()
+        thread = threading.Thread(target=run, args=(request,), name=f"{request.do} {number}", daemon=True)
+        threads = [*(one for one in threads if one.is_alive()), thread]
+        thread.start()
+    with lock:
+        for open_request in going.values():
+            open_request.cancel()
+    for thread in threads:  # a request that runs a process of its own ends it when it is cancelled
+        thread.join(FAREWELL / len(threads))
 
 
 def _read(line: bytes) -> dict[str, Any] | None:

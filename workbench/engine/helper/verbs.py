@@ -56,6 +56,9 @@ class Helper:
             "columns": self.columns,
             "clean": self.clean,
             "trace": self.trace,
+            "calibrate": self.calibrate,
+            "kinds": self.kinds,
+            "count": self.count,
             "open_chat": self.open_chat,
             "chat": self.chat,
             "close_chat": self.close_chat,
@@ -188,6 +191,33 @@ class Helper:
         request.say("Tracing two steps")
         shape = RowShape(int(rows["tokens"]), int(rows["trained"])) if rows else None
         return trace_memory(recipe, shape, device, self.workspace, request.check).to_json()
+
+    def calibrate(self, request: Request) -> dict[str, Any]:
+        """`{recipe}` -> what two real steps took, by a process of their own; remembered for the estimates to come."""
+        from workbench.core.memory.rehearsed import rehearse_recipe
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        return rehearse_recipe(recipe, self.workspace, request.say, request.check)
+
+    def kinds(self, request: Request) -> dict[str, Any]:
+        """`{module}` -> `{"kinds"}`: how many PEFT has; kept, so that `peft_kinds` needs no engine from then on."""
+        from workbench.core.methods.peft_kinds import peft_kinds
+
+        return {"kinds": len(peft_kinds(request.take("module", str, "")))}
+
+    def count(self, request: Request) -> dict[str, Any]:
+        """`{recipe}` -> `{"refused"}`: a method that is counted by building it is counted, and the count is kept.
+
+        The sentence says why the method does not fit, and is null where it does. The skeleton is the cached one.
+        """
+        from workbench.core.models.ready import cached_skeleton
+
+        recipe = recipe_from_mapping(request.take("recipe", dict))
+        skeleton = cached_skeleton(recipe.model, self.workspace)
+        if skeleton is None:
+            raise UserError("The model's layers have not been read yet.")
+        request.say("Building the method on the model, without weights")
+        return {"refused": recipe.method.facts.reason_against(skeleton, recipe.method.knobs)}
 
     def open_chat(self, request: Request) -> dict[str, Any]:
         """`{run}` or `{model}` -> `{"sides", "shares_base", "seconds"}`: the last one opened stays in memory."""

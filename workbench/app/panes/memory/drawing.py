@@ -6,12 +6,16 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from workbench.app.glyphs import glyphs
-from workbench.app.panes.memory.measured import Measured
+from workbench.app.panes.memory.tracing import Trace
 from workbench.app.widgets.bars import apportion, bar
-from workbench.app.widgets.top_line import verdict_pieces
+from workbench.app.widgets.top_line import VERDICTS, verdict_pieces
 from workbench.app.words import visible
 from workbench.core.memory.estimate import Estimate
-from workbench.core.words import share_text, size_text
+from workbench.core.memory.traced import DISAGREEMENT, Traced, difference, doubt, judge_traced
+from workbench.core.words import seconds_text, share_text, size_text
+
+LARGEST = 8
+"""Groups of tensors that are listed."""
 
 Pieces = list[tuple[str, str] | str]
 
@@ -28,11 +32,12 @@ PARTS: dict[str, tuple[str, str, str]] = {
 """Each part's letter, colour and meaning. The letter stands in the bar, so that the colour is never alone."""
 
 
-def headline(estimate: Estimate) -> Content:
-    """The verdict in words, the range, and when the peak comes."""
+def headline(estimate: Estimate, short: bool = False) -> Content:
+    """The verdict in words, the range, and when the peak comes; `short` in two lines."""
     dash = glyphs().dash
     device = estimate.device
-    of = share_text(estimate.process / device.total) if device.total else "all"
+    share = estimate.process / device.total if device.total else 1.0
+    of = share_text(share) if share <= 1 else f"{share * 100:,.0f}%"
     first: Pieces = [
         *verdict_pieces(estimate),
         f"   peak {size_text(estimate.process)} of {size_text(device.total)}, {of}",
@@ -41,13 +46,15 @@ def headline(estimate: Estimate) -> Content:
     between = f"{low} {dash} {high}" if low != high else low
     second = f"Expected: {between}. Free now: {size_text(device.free)}."
     third = f"{device.name}. The peak comes in {estimate.peak_at}."
+    if short:
+        second, third = f"{between} expected, {size_text(device.free)} free. Peak in {estimate.peak_at}.", ""
     return Content("\n").join(
-        [Content.assemble(*first), Content.styled(second, "$quiet"), Content.styled(third, "$quiet")]
+        [Content.assemble(*first), *(Content.styled(line, "$quiet") for line in (second, third) if line)]
     )
 
 
-def gauge(estimate: Estimate, width: int) -> Content:
-    """The peak against the device's capacity, with the range and the limit as marks."""
+def gauge(estimate: Estimate, width: int, explained: bool = True) -> Content:
+    """The peak against the device's capacity, with the range and the limit as marks, and what the marks mean."""
     marks = glyphs()
     device = estimate.device
     whole = max(device.total, estimate.process_high) or 1
@@ -69,7 +76,8 @@ def gauge(estimate: Estimate, width: int) -> Content:
         (marks.full, style), " peak  ", (range_mark, style), " range  ", (used_mark, "$quiet"), " in use  ",
         (marks.limit, "bold"), f" {size_text(device.total)}",
     ]  # fmt: skip
-    return Content("\n").join([Content.assemble(*_runs(row)), Content.assemble(*legend)])
+    drawn = Content.assemble(*_runs(row))
+    return Content("\n").join([drawn, Content.assemble(*legend)]) if explained else drawn
 
 
 def _runs(row: list[tuple[str, str]]) -> Pieces:
@@ -83,37 +91,80 @@ def _runs(row: list[tuple[str, str]]) -> Pieces:
     return list(out)
 
 
-def parts_of(estimate: Estimate, width: int) -> Content:
-    """All parts in one bar, each with its letter, and below it each with its size and its own bar."""
-    parts = [(name, size) for name, size in estimate.parts.items() if size]
+def parts_of(estimate: Estimate, trace: Trace, width: int) -> Content:
+    """All parts in one bar against the device, and below it each with its size, by formula and as traced."""
+    traced = trace.traced
+    names = list(estimate.parts)
+    if traced is not None:
+        names += [name for name in traced.parts if name not in names]
+    parts = [(name, estimate.parts.get(name, 0), None if traced is None else _traced_size(name, estimate, traced))
+             for name in names]  # fmt: skip
+    parts = [part for part in parts if part[1] or part[2]]
     heading = Content.styled("Parts of the peak", "bold $primary")
-    return Content("\n").join([heading, _stack(parts, width), *_legend(parts, width)])
+    return Content("\n").join(
+        [heading, _stack([(name, size) for name, size, _ in parts], estimate, width), *_legend(parts, width)]
+    )
 
 
-def _stack(parts: list[tuple[str, int]], width: int) -> Content:
-    cells = apportion([size for _, size in parts], max(8, width))
+def _traced_size(name: str, estimate: Estimate, traced: Traced) -> int:
+    """The context is not traced: it is there before the first tensor."""
+    return estimate.parts["context"] if name == "context" else traced.parts.get(name, 0)
+
+
+def _stack(parts: list[tuple[str, int]], estimate: Estimate, width: int) -> Content:
+    """The parts side by side, with a line where the device's memory ends: behind them, or among them."""
+    device = estimate.device
+    taken = sum(size for _, size in parts)
+    wide = max(9, width - 1)
+    over = taken > device.total > 0
+    cells = apportion([size for _, size in parts], wide)
     pieces: Pieces = []
+    at, limit = 0, round(device.total / taken * wide) if over else wide
     for (name, _), room in zip(parts, cells, strict=True):
-        letter, colour, _ = PARTS[name]
-        pieces.append((letter.center(room) if room else "", f"bold #10151b on {colour}"))
-    return Content.assemble(*pieces)
+        letter, colour, _ = part_look(name)
+        text = letter.center(room) if room else ""
+        before = max(0, min(room, limit - at))
+        pieces.append((text[:before], f"bold #10151b on {colour}"))
+        if at <= limit < at + room:
+            pieces.append((glyphs().limit, "bold $foreground"))
+        pieces.append((text[before:], f"bold #10151b on {colour}"))
+        at += room
+    if not over:
+        free = size_text(device.total - taken)
+        return Content.assemble(*pieces, "\n", (f"{free} of {size_text(device.total)} stay free of this run", "$quiet"))
+    words = f"{glyphs().limit} {size_text(device.total)}: what stands right of the line has no room"
+    indent = " " * max(0, min(limit, wide - cell_len(words)))
+    return Content.assemble(*pieces, "\n", (indent + words, "$text-error"))
 
 
-def _legend(parts: list[tuple[str, int]], width: int) -> list[Content]:
-    largest = max((size for _, size in parts), default=1)
-    names = max((len(name) for name, _ in parts), default=0)
-    sizes = max((len(size_text(size)) for _, size in parts), default=0)
-    meanings = max((len(PARTS[name][2]) for name, _ in parts), default=0)
-    taken = 3 + 1 + names + 2 + sizes + 2
+def part_look(name: str) -> tuple[str, str, str]:
+    """A part's letter, colour and meaning."""
+    return PARTS.get(name, (name[:1].upper(), "#b0b0b0", ""))
+
+
+def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Content]:
+    largest = max((size for _, size, _ in parts), default=1) or 1
+    names = max((len(name) for name, _, _ in parts), default=0)
+    sizes = max((len(size_text(size)) for _, size, _ in parts), default=0)
+    meanings = max((len(part_look(name)[2]) for name, _, _ in parts), default=0)
+    compared = any(traced is not None for _, _, traced in parts)
+    beside = sizes + 2 if compared else 0
+    taken = 3 + 1 + names + 2 + sizes + 2 + beside
     explained = width >= taken + meanings + 2 + 12
     cells = max(4, width - taken - (meanings + 2 if explained else 0))
     lines = []
-    for name, size in parts:
-        letter, colour, meaning = PARTS[name]
+    if compared:
+        head = f"    {'':<{names}}  {'formula':>{sizes}}  {'traced':>{sizes}}"
+        lines.append(Content.styled(head, "$quiet"))
+    for name, size, traced in parts:
+        letter, colour, meaning = part_look(name)
         pieces: Pieces = [
             (f" {letter} ", f"bold #10151b on {colour}"),
             f" {name:<{names}}  {size_text(size):>{sizes}}  ",
         ]
+        if compared:
+            far = traced is not None and abs(traced - size) > DISAGREEMENT * max(size, traced, largest / 10)
+            pieces.append((f"{size_text(traced):>{sizes}}  ", "$text-warning" if far else "$quiet"))
         if explained:
             pieces.append((f"{meaning:<{meanings}}  ", "$quiet"))
         pieces.append((bar(size / largest, cells), colour))
@@ -121,24 +172,78 @@ def _legend(parts: list[tuple[str, int]], width: int) -> list[Content]:
     return lines
 
 
-def measured_line(measured: Measured | None) -> Content:
-    """The last measured run beside its prediction."""
-    if measured is None:
-        return Content.styled("After a run, its measured peak stands here beside the prediction.", "$quiet")
-    sign = "too high" if measured.error > 0 else "too low"
+def trace_line(estimate: Estimate, trace: Trace) -> Content:
+    """What tracing says of the estimate, or how far it is, in a sentence."""
+    marks = glyphs()
+    if trace.state == "busy":
+        return Content.assemble(
+            (f"{marks.running} ", "$text-primary"), ("Tracing two steps of the real model", "$quiet")
+        )
+    if trace.state == "waiting":
+        return Content.styled(f"{marks.waiting} A trace of the real model follows", "$quiet")
+    if trace.state == "off":
+        return Content.styled("Tracing is off; t turns it on.", "$quiet")
+    if trace.state == "failed":
+        return Content.styled(f"It could not be traced. {visible(trace.problem)}", "$text-warning")
+    traced = trace.traced
+    if traced is None:
+        return Content("")
+    words = doubt(estimate, traced)
+    if words:
+        verdict = judge_traced(estimate, traced)
+        glyph, style = VERDICTS[verdict]
+        return Content.assemble(
+            (f"{marks.warning} {words}", "bold $text-warning"),
+            " By the trace: ",
+            (f"{getattr(marks, glyph)} {verdict}", f"bold {style}"),
+            f", {size_text(traced.reserved)} reserved.",
+        )
+    share = share_text(abs(difference(estimate, traced)))
     return Content.assemble(
-        ("Last measured  ", "bold $primary"),
-        f"{visible(measured.run)}: predicted {size_text(measured.predicted)}, measured {size_text(measured.measured)}, "
-        f"so the prediction was {share_text(abs(measured.error))} {sign}.",
+        (f"{marks.tick} ", "$text-success"),
+        (f"Traced: {size_text(traced.allocated)} of tensors, {share} from the formula's.", "$quiet"),
     )
 
 
-def advice_line(change: str, saved: int, time: str, width: int) -> Content:
-    """One piece of advice: the change and what it saves, and below it what it costs."""
-    right = f"saves {size_text(saved)}"
-    head = change[:1].upper() + change[1:]
-    room = width - cell_len(head) - len(right)
-    cost = f"  {time[:1].upper()}{time[1:]}"
-    if room >= 1:
-        return Content.assemble((head, "bold"), " " * room, (right, "$text-success"), ("\n" + cost, "$quiet"))
-    return Content.assemble((head, "bold"), "\n  ", (right, "$text-success"), (f", {time}", "$quiet"))
+def trace_view(trace: Trace, width: int) -> Content:
+    """The operation at the traced peak, and the largest tensors there."""
+    traced = trace.traced
+    if traced is None:
+        return Content("")
+    where = f" of {visible(traced.module)}" if traced.module else ""
+    lines = [
+        Content.styled("The traced peak", "bold $primary"),
+        Content.assemble(
+            ("At ", "$quiet"),
+            (visible(traced.operation), "bold"),
+            (f"{where}, in {visible(traced.peak_at)}.", "$quiet"),
+        ),
+    ]
+    largest = max((int(one["bytes"]) for one in traced.largest), default=1) or 1
+    bars = 10 if width >= 64 else 0
+    for one in traced.largest[:LARGEST]:
+        letter, colour, _ = part_look(str(one["part"]))
+        shape = glyphs().times.join(str(size) for size in one["shape"])
+        many = f"{one['count']}{glyphs().times} " if one["count"] > 1 else ""
+        tail = f"  {many}{shape}"
+        what = visible(" ".join(str(one[key]) for key in ("what", "where") if one[key]))
+        room = max(8, width - 3 - 10 - cell_len(tail) - (bars + 2 if bars else 0))
+        pieces: Pieces = [
+            (f" {letter} ", f"bold #10151b on {colour}"),
+            f"{size_text(one['bytes']):>9} ",
+        ]
+        if bars:
+            filled = bar(int(one["bytes"]) / largest, bars)
+            pieces += [(filled, colour), " " * (bars - len(filled) + 2)]
+        pieces += [_from_the_end(what, room), (tail, "$quiet")]
+        lines.append(Content.assemble(*pieces))
+    seconds = seconds_text(traced.seconds)
+    lines.append(
+        Content.styled(f"Traced in {seconds}, with neither weights nor a device. t turns tracing off.", "$quiet")
+    )
+    return Content("\n").join(lines)
+
+
+def _from_the_end(name: str, room: int) -> str:
+    """A module's name with its beginning left out where it is too long: its end tells names apart."""
+    return name if cell_len(name) <= room else glyphs().ellipsis + name[-(room - 1) :]

@@ -2,178 +2,228 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widgets import Button, OptionList
-from textual.widgets.option_list import Option
+from textual.widget import Widget
+from textual.widgets import OptionList
 
 from workbench.app.actions import bindings_for
-from workbench.app.messages import RecipeEdited, StartRequested, Told
-from workbench.app.panes.memory.drawing import advice_line, gauge, headline, measured_line, parts_of
-from workbench.app.panes.memory.measured import last_measured
-from workbench.app.reading import DataState
+from workbench.app.messages import Told
+from workbench.app.panes.data.ask_line import AskLine
+from workbench.app.panes.data.view_names import ViewNames
+from workbench.app.panes.memory.advice_list import AdviceList
+from workbench.app.panes.memory.calibrating import Calibrating
+from workbench.app.panes.memory.cards_table import cards_table, limits_lines
+from workbench.app.panes.memory.drawing import gauge, headline, parts_of, trace_line, trace_view
+from workbench.app.panes.memory.here import experience_line, here_view
+from workbench.app.panes.memory.sliders import Sliders
+from workbench.app.panes.memory.tree import ParameterTree, tree_heading
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.words import visible
-from workbench.core.memory.advice import Advice, advise
-from workbench.core.memory.device import Device
-from workbench.core.memory.estimate import Estimate
-from workbench.core.models.skeleton import Skeleton
-from workbench.core.recipe import Recipe
-from workbench.core.runs.listing import RunSummary
+from workbench.core.errors import UserError
+from workbench.core.memory.costs import keep_price, parse_price, read_price
+
+VIEWS = {
+    "peak": "Peak",
+    "fit": "Fit",
+    "parameters": "Parameters",
+    "cards": "Cards",
+    "here": "Here",
+}
+"""What stands below the sliders, by turns."""
+
+LOW = 24
+"""Lines of the pane below which only the lit slider is shown, and the gauge without its legend."""
+
+TALL = 30
+"""Lines from which the advice stands below the parts."""
 
 
-class AdviceList(OptionList):
-    """Changes that would save memory; Enter applies the one that is lit."""
-
-    HELP = (
-        "Each line is a change to the recipe that would save memory, estimated and not guessed. Enter or a applies it."
-    )
-    DEFAULT_CSS = """
-    AdviceList { height: auto; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "Apply", key_display="Enter", show=False)]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._advice: tuple[Advice, ...] = ()
-
-    def show(self, advice: tuple[Advice, ...]) -> None:
-        """Show this advice."""
-        self._advice = advice
-        self._draw()
-
-    def on_resize(self) -> None:
-        self._draw()
-
-    def _draw(self) -> None:
-        width = max(20, self.scrollable_content_region.width)
-        lines = [advice_line(item.change, item.memory, item.time, width) for item in self._advice]
-        before = [option.prompt for option in self.options]
-        if len(lines) == len(before):
-            for place, line in enumerate(lines):
-                if line != before[place]:
-                    self.replace_option_prompt_at_index(place, line)
-        else:
-            at = self.highlighted
-            self.set_options(Option(line) for line in lines)
-            self.highlighted = min(at or 0, len(lines) - 1) if lines else None
-
-
-class MemoryPane(Vertical):
+class MemoryPane(Calibrating):
     """What the run will need."""
 
     BINDINGS = bindings_for("memory")
     HELP = (
         "The estimate comes from the shapes of the model, the method's knobs and the longest row of the data; no "
-        "weight is read. The letters in the bar are the parts in the list below it. After a run, the measured peak "
-        "stands here."
+        "weight is read. The letters in the bar are the parts in the list below it. A moment after the last change two "
+        "steps of the real model are traced, without weights, and stand beside the formula's figures. After a run, or "
+        "after calibrating, what was measured stands here too."
     )
     DEFAULT_CSS = """
     MemoryPane #memory-scroll { height: 1fr; }
     MemoryPane #memory-scroll > * { margin-bottom: 1; }
     MemoryPane #memory-scroll > .heading { margin-bottom: 0; }
-    MemoryPane.-low #peak { margin-bottom: 0; }
-    MemoryPane.-low #start { display: none; }
+    MemoryPane #sliders { margin: 1 0; }
+    MemoryPane.-low #sliders { margin: 0; }
+    MemoryPane #traced { height: auto; }
     """
 
-    recipe: reactive[Recipe] = reactive(Recipe, init=False, repaint=False)
-    skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
-    device: reactive[Device | None] = reactive(None, init=False, repaint=False)
-    data_state: reactive[DataState] = reactive(DataState(), init=False, repaint=False)
-    estimate: reactive[Estimate | None] = reactive(None, init=False, repaint=False)
-    estimate_note: reactive[str] = reactive("", init=False, repaint=False)
-    runs: reactive[tuple[RunSummary, ...]] = reactive((), init=False, repaint=False)
+    aspect: reactive[str] = reactive("peak", init=False)
+    """What is shown below the sliders."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.advice: tuple[Advice, ...] = ()
-        self._due = False
-        self.peak, self.measured, self.parts = Drawn(id="peak"), Drawn(id="measured"), Drawn(id="parts")
-        self.advice_heading = Drawn(lambda _: Content("What would make it smaller"), classes="heading")
+        self.peak, self.traced = Drawn(id="peak"), Drawn(id="traced")
+        self.sliders, self.names = Sliders(), ViewNames(VIEWS)
+        self.measured, self.parts, self.tensors = Drawn(id="measured"), Drawn(id="parts"), Drawn(id="tensors")
+        self.advice_heading = Drawn(classes="heading")
         self.advice_list = AdviceList()
+        self.limits_lines = Drawn(id="limits")
+        self.tree_heading, self.branches = Drawn(classes="heading"), ParameterTree()
+        self.cards, self.here = Drawn(id="cards"), Drawn(id="here")
         self.scroll = VerticalScroll(id="memory-scroll", can_focus=True)
+        self.ask_line = AskLine()
 
     def compose(self) -> ComposeResult:
+        yield self.peak
+        yield self.traced
+        yield self.sliders
+        yield self.names
         with self.scroll:
-            yield self.peak
-            yield self.measured
             yield self.parts
+            yield self.tensors
             yield self.advice_heading
             yield self.advice_list
-        yield Button("Start a run", id="start", compact=True)
+            yield self.limits_lines
+            yield self.tree_heading
+            yield self.branches
+            yield self.cards
+            yield self.here
+            yield self.measured
+        yield self.ask_line
 
     def on_mount(self) -> None:
-        self.watch_runs()
-        self._show()
+        self._arrange()
+        self.begin()
 
     def focus_first(self) -> None:
-        """The advice, unless that would scroll the figures away."""
-        (self.advice_list if self.advice and not self.scroll.max_scroll_y else self.scroll).focus()
+        self.sliders.focus()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.height < 24, "-low")
+        self.set_class(event.size.height < LOW, "-low")
+        self.set_class(event.size.height >= TALL, "-tall")
+        self.sliders.low = event.size.height < LOW
+        self._arrange()
 
-    def watch_recipe(self) -> None:
-        self._changed()
+    def on_show(self) -> None:
+        self.trace_soon()
 
-    def watch_estimate(self) -> None:
-        self._changed()
+    # what is shown
 
-    def watch_estimate_note(self) -> None:
-        self._changed()
+    @property
+    def _shown(self) -> tuple[Widget, ...]:
+        advice = (self.advice_heading, self.advice_list)
+        return {
+            "peak": (self.parts, self.tensors, *(advice if self.has_class("-tall") else ()), self.measured),
+            "fit": (*advice, self.limits_lines),
+            "parameters": (self.tree_heading, self.branches),
+            "cards": (self.cards, self.limits_lines),
+        }.get(self.aspect, (self.here, self.measured))
 
-    def _changed(self) -> None:
-        """Draw once all that comes down with one change is there: recipe and estimate belong together."""
-        if not self._due:
-            self._due = True
-            self.call_later(self._show)
+    def _arrange(self) -> None:
+        self.names.active = self.aspect
+        shown = self._shown
+        for widget in self.scroll.children:
+            widget.display = widget in shown
+        self._show_advice()
+        self.draw()
 
-    def watch_runs(self) -> None:
-        self.measured.show(measured_line(last_measured(self.runs)))
+    def watch_aspect(self) -> None:
+        self._arrange()
+        self.scroll.scroll_home(animate=False)
 
-    def _show(self) -> None:
-        self._due = False
-        estimate = self.estimate
+    def draw(self) -> None:
+        """Draw what the recipe's every change moves: the verdict, the gauge, the sliders, the parts, the tree."""
+        estimate, low = self.estimate, self.has_class("-low")
         if estimate is None:
             note = visible(self.estimate_note) or "Looking at the model and the device"
             self.peak.show(Content.styled(note, "$quiet"))
+            self.traced.show("")
             self.parts.show("")
-            self.advice = ()
+            self.tensors.show("")
         else:
-            self.peak.show(lambda width: Content("\n").join([headline(estimate), gauge(estimate, width)]))
-            self.parts.show(lambda width: parts_of(estimate, width))
-            self.advice = self._advise()
-        self.advice_list.show(self.advice)
-        self.advice_heading.display = bool(self.advice)
+            trace = self.tracer.trace
+            self.peak.show(lambda width: Content("\n").join([headline(estimate, low), gauge(estimate, width, not low)]))
+            self.traced.show(trace_line(estimate, trace))
+            self.parts.show(lambda width: parts_of(estimate, trace, width))
+            self.tensors.show(lambda width: trace_view(trace, width))
+        self.tensors.display = self.aspect == "peak" and estimate is not None and self.tracer.trace.traced is not None
+        self.sliders.show(self.recipe, self.skeleton, self.limits if estimate is not None else None)
+        if self.aspect == "parameters":
+            kinds, added = self.kinds()
+            self.tree_heading.show(lambda width: tree_heading(kinds, added, width) if kinds else Content(""))
+            self.branches.show(kinds)
 
-    def _advise(self) -> tuple[Advice, ...]:
-        if self.skeleton is None or self.device is None:
-            return ()
-        return advise(self.recipe, self.skeleton, self.device, self.data_state.rows)
+    def draw_plans(self) -> None:
+        """Draw what takes longer to work out, once the recipe rests: advice, limits, cards, time and money."""
+        estimate = self.estimate
+        fits = estimate is None or estimate.verdict != "does not fit"
+        self.advice_list.show(self.advice, fits)
+        self.advice_heading.show("What would make it smaller" if fits else "What would make it fit")
+        self._show_advice()
+        self.sliders.show(self.recipe, self.skeleton, self.limits if estimate is not None else None)
+        self.measured.show(experience_line(self.experience, estimate))
+        known, progress = self.known(), self.progress
+        if known is not None:
+            self.here.show(lambda width: here_view(known, progress, width))
+        if estimate is not None:
+            limits, cards = self.limits, self.fits_on
+            self.limits_lines.show(limits_lines(limits, estimate))
+            self.cards.show(lambda width: cards_table(estimate, cards, width))
+
+    def _show_advice(self) -> None:
+        shown = bool(self.advice) and self.advice_list in self._shown
+        self.advice_heading.display = self.advice_list.display = shown
 
     # what the person does
 
+    def on_view_names_chosen(self, event: ViewNames.Chosen) -> None:
+        event.stop()
+        self.aspect = event.name
+
+    def on_sliders_moved(self, event: Sliders.Moved) -> None:
+        event.stop()
+        self.change(event.settings)
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self._apply(event.option_index)
+        self.apply(event.option_index)
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        self.post_message(StartRequested())
+    def action_next_aspect(self) -> None:
+        names = list(VIEWS)
+        self.aspect = names[(names.index(self.aspect) + 1) % len(names)]
+
+    def action_aspect(self, name: str) -> None:
+        """Show one of the views, with the focus on what can be walked in it."""
+        self.aspect = name
+        walked: dict[str, Widget] = {"fit": self.advice_list, "parameters": self.branches}
+        walked.get(name, self.scroll).focus()
 
     def action_apply(self) -> None:
         at = self.advice_list.highlighted
-        if at is None:
+        if at is None or not self.advice:
             self.post_message(Told("There is no advice: nothing simple would make this run smaller."))
         else:
-            self._apply(at)
+            self.apply(at)
 
-    def _apply(self, at: int) -> None:
-        if at < len(self.advice):
-            self.post_message(RecipeEdited(self.advice[at].settings))
+    def action_price(self) -> None:
+        price = read_price(self.desk.workspace)
+        given = f"{price.per_hour:g} {price.currency}".rstrip() if price else ""
+        self.ask_line.ask("price", "An hour costs (such as 1.99 or 1.99 EUR; 0 takes it away):", given)
+
+    def on_ask_line_answered(self, event: AskLine.Answered) -> None:
+        event.stop()
+        try:
+            keep_price(self.desk.workspace, parse_price(event.text))
+        except UserError as error:
+            self.post_message(Told(error.sentence, "error"))
+        self.aspect = "here"
+        self.draw_plans()
+        self.scroll.focus()
+
+    def on_ask_line_left(self, event: AskLine.Left) -> None:
+        event.stop()
+        self.scroll.focus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -12,8 +13,9 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from workbench.app.counting import is_counted
 from workbench.app.glyphs import glyphs
-from workbench.app.words import written
+from workbench.app.words import clipped, written
 from workbench.core.methods import METHODS, Method
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import MethodSection
@@ -78,15 +80,46 @@ def _line(method: Method, section: MethodSection, skeleton: Skeleton | None, wid
     mark = marks.chosen if chosen else marks.unchosen
     title = f"{mark} {written(method.title)}"
     words, style = _figures(method, section if chosen else None, skeleton)
+    grey = words.startswith(marks.cross)
+    words = clipped(words, max(8, width - 4 - cell_len(title)))
     room = max(1, width - 2 - cell_len(title) - cell_len(words))
-    return Content.assemble((title, "bold $primary" if chosen else ""), " " * room, (words, style))
+    name_style = "bold $primary" if chosen else "$quiet" if grey else ""
+    return Content.assemble((title, name_style), " " * room, (words, style))
 
 
 def _figures(method: Method, section: MethodSection | None, skeleton: Skeleton | None) -> tuple[str, str]:
     if skeleton is None:
         return "", ""
-    knobs: Any = section.knobs if section else dataclasses.asdict(method.knobs())
-    if method.reason_against(skeleton, knobs):
-        return f"{glyphs().cross} does not fit this model", "$text-error"
+    if section is None:
+        words, _ = default_figures(method.name, skeleton)
+        return words, "$quiet"
+    if not is_counted(section, skeleton):
+        return "counting", "$quiet"
+    reason = method.reason_against(skeleton, section.knobs)
+    if reason:
+        return _refused(reason), "$text-error"
+    count = method.count(skeleton, section.knobs)
+    return f"{count_text(count.total)}  {share_text(count.share(skeleton)):>6}", ""
+
+
+@lru_cache(maxsize=64)
+def default_figures(name: str, skeleton: Skeleton) -> tuple[str, str]:
+    """What the method trains on this model with its own defaults, in words, and why it cannot, if it cannot."""
+    method = METHODS[name]
+    knobs: Any = dataclasses.asdict(method.knobs())
+    reason = method.reason_against(skeleton, knobs)
+    if reason:
+        return _refused(reason), reason
     count = method.count(skeleton, knobs)
-    return f"{count_text(count.total)}  {share_text(count.share(skeleton)):>6}", "" if section else "$quiet"
+    return f"{count_text(count.total)}  {share_text(count.share(skeleton)):>6}", ""
+
+
+def needs_a_knob(reason: str) -> bool:
+    """Whether a reason is about a knob that is still to be set, not about the model."""
+    return "method." in reason
+
+
+def _refused(reason: str) -> str:
+    if needs_a_knob(reason):
+        return f"needs {reason.partition('method.')[2].split(maxsplit=1)[0].strip('.,;:')}"
+    return f"{glyphs().cross} does not fit: {reason}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -9,9 +11,13 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from workbench.app.actions import bindings_for
+from workbench.app.counting import COUNTING, is_counted
 from workbench.app.glyphs import glyphs
-from workbench.app.messages import RecipeEdited
-from workbench.app.panes.method.methods import MethodList
+from workbench.app.messages import RecipeEdited, Told
+from workbench.app.panes.method.about import about, misfit
+from workbench.app.panes.method.kinds import KindsOfPeft
+from workbench.app.panes.method.methods import MethodList, default_figures
+from workbench.app.panes.method.targets_screen import TargetsScreen
 from workbench.app.panes.method.trainable import trainable
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.knob_form import KnobForm
@@ -19,8 +25,7 @@ from workbench.app.widgets.knob_row import HELP, room_for_help
 from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible, written
 from workbench.core.knobs import Knob, knobs_of
-from workbench.core.methods import Method
-from workbench.core.methods.proved import proved_words
+from workbench.core.memory.estimate import Estimate
 from workbench.core.methods.targets import PRESETS
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, TrainingSection
@@ -52,6 +57,8 @@ class MethodPane(Vertical):
     recipe: reactive[Recipe] = reactive(Recipe, init=False, repaint=False)
     skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
     model_note: reactive[str] = reactive("", init=False, repaint=False)
+    estimate: reactive[Estimate | None] = reactive(None, init=False, repaint=False)
+    estimate_note: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,6 +68,7 @@ class MethodPane(Vertical):
         self.method_knobs = Vertical(id="method-knobs")
         self.meaning = Meaning()
         self.trainable = Drawn(id="trainable")
+        self.kinds = KindsOfPeft(self)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="method-scroll", can_focus=False):
@@ -78,6 +86,7 @@ class MethodPane(Vertical):
         yield self.trainable
 
     def on_mount(self) -> None:
+        self.kinds.follow(self.recipe.method)
         self._show_forms()
         self._show()
 
@@ -87,8 +96,10 @@ class MethodPane(Vertical):
     # what comes down
 
     async def watch_recipe(self, before: Recipe, now: Recipe) -> None:
-        if before.method.name != now.method.name and self.is_mounted:
-            await self._change_form()
+        if self.is_mounted:
+            other = self.kinds.follow(now.method)
+            if other or before.method.name != now.method.name:
+                await self._change_form()
         self._show_forms()
         self._show()
 
@@ -107,6 +118,21 @@ class MethodPane(Vertical):
     def watch_model_note(self) -> None:
         self._show()
 
+    def watch_estimate(self) -> None:
+        """A count that was waited for has come."""
+        if self.recipe.method.name == "peft":
+            self._show()
+
+    def watch_estimate_note(self) -> None:
+        self.watch_estimate()
+
+    async def kinds_changed(self) -> None:
+        """PEFT's kinds are known now, or are not to be had."""
+        if self.is_mounted:
+            await self._change_form()
+            self._show_forms()
+            self._show()
+
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < 24, "-low")
         self.meaning.display = room_for_help(event.size.width) < HELP
@@ -123,15 +149,21 @@ class MethodPane(Vertical):
             await self.method_knobs.mount(self._method_form(knobs))
 
     def _method_knobs(self) -> dict[str, Knob]:
-        return {f"method.{name}": knob for name, knob in knobs_of(self.recipe.method.facts.knobs).items()}
+        knobs = {f"method.{name}": knob for name, knob in knobs_of(self.recipe.method.facts.knobs).items()}
+        settings = self.kinds.knobs
+        if settings:
+            del knobs["method.settings"]
+            knobs |= {f"method.settings.{name}": knob for name, knob in settings.items()}
+        return knobs
 
     def _method_form(self, knobs: dict[str, Knob]) -> KnobForm:
         names = [] if self.skeleton is None else dict.fromkeys(module.leaf for module in self.skeleton.linear_layers)
-        return KnobForm(knobs, self.recipe, self._reason_against, {"method.targets": [*PRESETS, *names]})
+        suggestions = {"method.targets": [*PRESETS, *names], "method.kind": self.kinds.names}
+        return KnobForm(knobs, self.recipe, self._reason_against, suggestions)
 
     def _reason_against(self, recipe: Recipe) -> str | None:
         """Why this model does not take these knobs."""
-        if self.skeleton is None:
+        if self.skeleton is None or not is_counted(recipe.method, self.skeleton):
             return None
         return recipe.method.facts.reason_against(self.skeleton, recipe.method.knobs)
 
@@ -140,21 +172,47 @@ class MethodPane(Vertical):
         method = recipe.method.facts
         self.methods.styles.max_height = max(3, self.size.height // 5 + 1)
         self.methods.show(recipe.method, skeleton)
-        self.about.show(_about(method, skeleton))
+        self.about.show(about(recipe, skeleton))
         heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
+        if self.kinds.busy:
+            heading = f"{heading} {glyphs().dot} {glyphs().running} asking PEFT for its kinds"
+        elif self.kinds.chosen is not None:
+            heading = f"Knobs of {visible(self.kinds.chosen.name)}, as PEFT has them"
         self.method_heading.show(heading)
         room = max(1, min(7, self.size.height // 4 - 1))
         self.trainable.show(lambda width: trainable(recipe, skeleton, room, width))
-        wrong = self._reason_against(recipe) or (self.model_note if skeleton is None else "")
-        self.refusal.show(Content.styled(written(visible(wrong)), "$text-error"))
-        self.refusal.display = bool(wrong)
+        wrong = self._reason_against(recipe) or (self.model_note if skeleton is None else "") or self.kinds.problem
+        busy = skeleton is not None and not is_counted(recipe.method, skeleton)
+        note = self.estimate_note if busy else ""
+        mark = f"{glyphs().running} " if note == COUNTING else ""
+        said = Content.styled(written(visible(wrong)), "$text-error") if wrong else Content(mark + visible(note))
+        self.refusal.show(said)
+        self.refusal.display = bool(wrong or note)
 
     # what the person does
 
     def on_method_list_chosen(self, event: MethodList.Chosen) -> None:
         event.stop()
-        if event.name != self.recipe.method.name:
+        if event.name == self.recipe.method.name:
+            return
+        _, reason = default_figures(event.name, self.skeleton) if self.skeleton is not None else ("", "")
+        if misfit(reason):
+            self.post_message(Told(reason, "warning"))
+        else:
             self.post_message(RecipeEdited({"method.name": event.name}))
+
+    def action_targets(self) -> None:
+        """Pick the matrices that are reached from the model's own modules."""
+        if "targets" not in self.recipe.method.knobs:
+            self.post_message(Told(f"{self.recipe.method.facts.title} has no targets to pick."))
+        elif self.skeleton is None:
+            self.post_message(Told("The model's modules have not been read yet."))
+        else:
+            self.app.push_screen(TargetsScreen(self.recipe, self.skeleton), self._picked)
+
+    def _picked(self, settings: dict[str, Any] | None) -> None:
+        if settings is not None:
+            self.post_message(RecipeEdited(settings))
 
     async def action_more(self) -> None:
         """Show the less used training knobs, or hide them again."""
@@ -181,12 +239,3 @@ def _training(names: tuple[str, ...]) -> dict[str, Knob]:
 
 def _training_rest() -> dict[str, Knob]:
     return {f"training.{name}": knob for name, knob in knobs_of(TrainingSection).items() if name not in USED}
-
-
-def _about(method: Method, skeleton: Skeleton | None) -> Content:
-    equation, paper = (written(method.equation), "bold $accent"), (written(method.paper), "$quiet")
-    proved = proved_words(method.name, skeleton.model_type) if skeleton else ""
-    shown = (
-        (f" {glyphs().dot} proved on {visible(skeleton.model_type)}: {proved}", "$quiet") if skeleton and proved else ""
-    )
-    return Content.assemble(written(method.what), "\n", equation, "\n", paper, shown)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.content import Content
 
+from workbench.app.counting import COUNTING, is_counted
+from workbench.app.glyphs import glyphs
 from workbench.app.widgets.bars import bar
 from workbench.app.words import clipped, visible
 from workbench.core.errors import UserError
@@ -19,6 +21,8 @@ def trainable(recipe: Recipe, skeleton: Skeleton | None, room: int, width: int) 
     if skeleton is None:
         return Content("")
     section = recipe.method
+    if not is_counted(section, skeleton):
+        return Content.assemble((f"{glyphs().running} ", "$text-primary"), (COUNTING, "$quiet"))
     try:
         count = section.facts.count(skeleton, section.knobs)
     except UserError as error:
