@@ -16,7 +16,10 @@ from workbench.core.data.mask import SHIELD, UNSHIELD, MarkedText, Span, mark_co
 from workbench.core.data.templates import ChatTemplate
 from workbench.core.data.tokenizer import TextTokenizer
 from workbench.core.data.turns import Conversation
+from workbench.core.data.watch import Progress
 from workbench.core.errors import UserError
+
+__all__ = ["Job", "Progress", "encode_batch", "encode_conversations", "encode_stream", "encode_text"]
 
 BATCH = 512
 """Most rows that are tokenised together."""
@@ -26,9 +29,6 @@ LETTERS = 1 << 20
 
 FEW_ROWS, FEW_LETTERS = 2048, 3 << 20
 """Up to so many rows, and letters in them, are tokenised here; it takes as long as worker processes take to start."""
-
-Progress = Callable[[int, int], None]
-"""Called with (rows done, rows in all); raising in it cancels the work."""
 
 Check = Callable[[], None]
 """Called several times a second while there is nothing but waiting; raising in it cancels the work."""
