@@ -55,7 +55,7 @@ def work(file: str) -> dict[str, float]:
 
 def tokens(file: str) -> dict[str, float]:
     """The same without the doctor: tokens, masks and lengths."""
-    from workbench.core.data.encode import encode_stream
+    from workbench.core.data.encode import Job, encode_stream
     from workbench.core.data.lengths import count_lengths, length_figures
     from workbench.core.data.reading import read_data
     from workbench.core.data.templates import choose_template
@@ -67,7 +67,7 @@ def tokens(file: str) -> dict[str, float]:
     template = choose_template(open_tokenizer(tiny_folder()))
     data = read_data(DataSection(source=file))
     encoded = [
-        example for _, _, example in encode_stream((item for _, item in data.pairs()), template, "answers") if example
+        done.example for _, done in encode_stream((item for _, item in data.pairs()), Job(template)) if done.example
     ]
     figures = length_figures(encoded)
     count_lengths(encoded)
@@ -184,7 +184,8 @@ if __name__ == "__main__":
         result = INSIDE[sys.argv[2]](sys.argv[3])
         status = Path("/proc/self/status").read_text()  # ru_maxrss would be the parent's
         result["peak_mb"] = int(status.split("VmHWM:")[1].split()[0]) // 1024
-        result["cpu_seconds"] = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        everyone = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        result["cpu_seconds"] = round(sum(sum(resource.getrusage(who)[:2]) for who in everyone), 1)
         print(json.dumps(result))
     else:
         main(sys.argv[1:])

@@ -66,3 +66,19 @@ def test_a_hostile_template_is_refused_in_a_sentence_within_seconds(source):
 )
 def test_what_leads_to_python_is_not_there(source):
     assert ChatTemplate("test", source, open_tokenizer(tiny_folder())).render(MESSAGES) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("{% set a = 1 %}{% generation %}{% set a = 2 %}{{ a }}{% endgeneration %}{{ a }}", "21"),
+        ("{% for m in messages %}{% generation %}{{ loop.index }}{{ m.role }}{% endgeneration %}{% endfor %}",
+         "1user2assistant"),
+        ("{% set x %}{% generation %}a{% endgeneration %}{% endset %}{{ x }}{{ 'b' + 'c' ~ 1 ~ 2 }}", "abc12"),
+        ("{{ messages[0].keys()|list|length }}{{ messages[0].missing is defined }}", "2False"),
+        ("{% for a in [[1, [2]]] recursive %}{{ a if a is number else loop(a) }}{% endfor %}", "12"),
+        ("{{ [1] + [2] }}{{ 1 + 2 }}{{ 'a' 'b' + 'c' }}", "[1, 2]3abc"),
+    ],
+)  # fmt: skip
+def test_what_templates_do_stays_what_jinja_does(source, written):
+    assert ChatTemplate("test", source, open_tokenizer(tiny_folder())).render(MESSAGES) == written

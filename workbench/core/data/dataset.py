@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.data.conversations import Conversation, Format
-from workbench.core.data.encode import Progress, encode_conversations, encode_text
+from workbench.core.data.encode import encode_conversations, encode_text
 from workbench.core.data.example import Example, fit_rows
 from workbench.core.data.findings import KINDS, Taken, find_problems, note_tokens
 from workbench.core.data.lengths import count_lengths, figures_at, length_figures
@@ -18,6 +18,7 @@ from workbench.core.data.splits import join_clusters, split_clusters, split_rows
 from workbench.core.data.survey import Survey, rows_of, survey_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
+from workbench.core.data.watch import Progress, watched
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
@@ -70,6 +71,13 @@ def prepare_data(
     Data from the Hub is read from the `workspace`'s cache. Without `needs_answers`, rows that are questions alone are
     no error.
     """
+    with watched(progress):
+        return _prepare(recipe, model_folder, progress, workspace, needs_answers)
+
+
+def _prepare(
+    recipe: Recipe, model_folder: Path, progress: Progress | None, workspace: Workspace | None, needs_answers: bool
+) -> PreparedData:
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
     template = choose_template(tokenizer, section.template)

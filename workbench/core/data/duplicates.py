@@ -1,13 +1,14 @@
 """Rows that say the same: exactly, or nearly, by MinHash over runs of three words.
 
-Broder, "On the resemblance and containment of documents" (1997); the signatures and their index are rensa's.
+Broder, "On the resemblance and containment of documents" (1997); the hashes are rensa's. Two texts are compared where
+one of eight bands of their hashes is the same, as in Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from array import array
+from collections.abc import Callable, Container, Iterable, Sequence
 
 WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 """Words; a letter of a script without spaces is one."""
@@ -20,10 +21,18 @@ THRESHOLD = 0.8
 
 HASHES = 64
 BANDS = 8
-BATCH = 2048
 SEED = 42
+SIZE = 4 * HASHES
+"""Bytes of a signature."""
+
+WIDTH = SIZE // BANDS
 LOOKED_AT = 64
 """Candidates of one row that are compared."""
+
+EVERY = 1 << 16
+
+Place = tuple[int, int]
+"""A band and what the hashes in it are, in one number."""
 
 
 def shingles(text: str) -> list[str]:
@@ -34,84 +43,138 @@ def shingles(text: str) -> list[str]:
     return list(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
 
 
+def sign(texts: Iterable[str]) -> list[bytes]:
+    """For each text the 64 least hashes of its runs of words; nothing for a short text."""
+    from rensa import RMinHash
+
+    runs = [shingles(text) for text in texts]
+    found = iter(RMinHash.digests_from_token_sets([each for each in runs if each], HASHES, SEED))
+    return [array("I", next(found)).tobytes() if each else b"" for each in runs]
+
+
 class Resemblance:
-    """Texts in the order they come, each put with the first one that it resembles."""
+    """Texts in the order they come, each put with the first one that it resembles; 300 bytes a text are held."""
 
     def __init__(self) -> None:
-        self._cluster: list[int] = []
+        self._cluster = array("q")
         self._exact: dict[int, int] = {}
-        self._waiting: list[tuple[int, list[str]]] = []
-        self._signatures: list[tuple[int, Any]] = []
+        self._signed = array("q")
+        """Numbers of the texts that have a signature, in ascending order."""
+        self._signatures = bytearray()
 
-    def add(self, key: int, text: str) -> bool:
+    def add(self, key: int, signature: bytes) -> bool:
         """Take the next text with the hash `key` of all that makes it equal to another; whether it was there before."""
         number = len(self._cluster)
         first = self._exact.setdefault(key, number)
         self._cluster.append(first)
         if first != number:
             return True
-        runs = shingles(text)
-        if runs:
-            self._waiting.append((number, runs))
-            if len(self._waiting) == BATCH:
-                self._sign()
+        if signature:
+            self._signed.append(number)
+            self._signatures += signature
         return False
 
-    def clusters(self) -> list[int]:
-        """For each text the number of the first one that it equals or resembles, else its own."""
-        from rensa import RMinHashLSH
+    def clusters(self, check: Callable[[], None] | None = None) -> array[int]:
+        """For each text the number of the first one that it equals or resembles, else its own.
 
-        if self._waiting:
-            self._sign()
-        index = RMinHashLSH(THRESHOLD, HASHES, BANDS)
-        kept: dict[int, Any] = {}
+        `check` is called now and then; raising in it ends the work.
+        """
+        index = _Index(self._repeated(check))
         near: dict[int, int] = {}
-        for number, signature in self._signatures:
-            candidates = sorted(index.query(signature))[:LOOKED_AT]
-            match = next((other for other in candidates if kept[other].jaccard(signature) >= THRESHOLD), None)
-            if match is None:
-                index.insert(number, signature)
-                kept[number] = signature
-            else:
-                near[number] = match
-        return [near.get(first, first) for first in self._cluster]
+        for at, number in enumerate(self._signed):
+            if check and at % EVERY == 0:
+                check()
+            signature = self._signature(at)
+            places = index.places(signature)
+            if places:
+                match = index.like(signature, places)
+                if match is None:
+                    index.insert(number, signature, places)
+                else:
+                    near[number] = match
+        return array("q", (near.get(first, first) for first in self._cluster))
 
     def resembling(self, places: Sequence[int], other: Resemblance, others: Sequence[int]) -> list[int]:
         """Those of `places` whose text equals or nearly repeats one of the `others` in another collection."""
-        from rensa import RMinHashLSH
-
-        for each in (self, other):
-            if each._waiting:
-                each._sign()
+        asked = {place for at in range(len(self._signed)) for place in _places(self._signature(at))}
+        index = _Index([_Of(asked, band) for band in range(BANDS)])
         wanted = {other._cluster[place] for place in others}
-        index = RMinHashLSH(THRESHOLD, HASHES, BANDS)
-        kept: dict[int, Any] = {}
-        for number, signature in other._signatures:
-            if number in wanted and not any(
-                kept[near].jaccard(signature) >= THRESHOLD for near in index.query(signature)[:LOOKED_AT]
-            ):
-                index.insert(number, signature)
-                kept[number] = signature
+        for at, number in enumerate(other._signed):
+            signature = other._signature(at)
+            if number in wanted and (there := index.places(signature)) and index.like(signature, there) is None:
+                index.insert(number, signature, there)
         equal = {key for key, number in other._exact.items() if number in wanted}
         keys = {number: key for key, number in self._exact.items()}
-        signatures = dict(self._signatures)
+        signed = {number: at for at, number in enumerate(self._signed)}
         found = []
         for place in places:
             first = self._cluster[place]
-            signature = signatures.get(first)
-            if keys[first] in equal or (
-                signature is not None
-                and any(kept[near].jaccard(signature) >= THRESHOLD for near in index.query(signature)[:LOOKED_AT])
-            ):
+            signature = self._signature(signed[first]) if first in signed else b""
+            if keys[first] in equal or (signature and index.like(signature, index.places(signature)) is not None):
                 found.append(place)
         return found
 
-    def _sign(self) -> None:
-        from rensa import RMinHash
+    def _signature(self, at: int) -> bytes:
+        return bytes(self._signatures[at * SIZE : (at + 1) * SIZE])
 
-        found = RMinHash.from_token_sets([runs for _, runs in self._waiting], HASHES, SEED)
-        self._signatures += zip((number for number, _ in self._waiting), found, strict=True)
-        self._waiting = []
+    def _repeated(self, check: Callable[[], None] | None) -> list[set[int]]:
+        """For each band what occurs in it more than once: only there can texts resemble each other."""
+        view, found = memoryview(self._signatures), []
+        for start in range(0, SIZE, WIDTH):
+            seen: set[int] = set()
+            twice: set[int] = set()
+            for at in range(start, len(view), SIZE):
+                if check and (at - start) % (SIZE * EVERY) == 0:
+                    check()
+                key = hash(bytes(view[at : at + WIDTH]))
+                (twice if key in seen else seen).add(key)
+            found.append(twice)
+        return found
+
+
+class _Of:
+    """The keys of one band among places of all bands."""
+
+    def __init__(self, places: set[Place], band: int) -> None:
+        self._places, self._band = places, band
+
+    def __contains__(self, key: object) -> bool:
+        return (self._band, key) in self._places
+
+
+class _Index:
+    """Signatures by the places where others may meet them."""
+
+    def __init__(self, wanted: Sequence[Container[int]]) -> None:
+        self._wanted = wanted
+        self._numbers: dict[Place, list[int]] = {}
+        self._kept: dict[int, bytes] = {}
+
+    def places(self, signature: bytes) -> list[Place]:
+        """Where the signature meets another one at all."""
+        return [place for place in _places(signature) if place[1] in self._wanted[place[0]]]
+
+    def like(self, signature: bytes, places: Sequence[Place]) -> int | None:
+        """The first one there that the signature resembles."""
+        candidates = sorted({number for place in places for number in self._numbers.get(place, ())})[:LOOKED_AT]
+        return next((number for number in candidates if jaccard(self._kept[number], signature) >= THRESHOLD), None)
+
+    def insert(self, number: int, signature: bytes, places: Sequence[Place]) -> None:
+        self._kept[number] = signature
+        for place in places:
+            there = self._numbers.setdefault(place, [])
+            if len(there) < LOOKED_AT:  # numbers ascend, so that no later one is among the first
+                there.append(number)
+
+
+def _places(signature: bytes) -> list[Place]:
+    return [(start // WIDTH, hash(signature[start : start + WIDTH])) for start in range(0, SIZE, WIDTH)]
+
+
+def jaccard(one: bytes, other: bytes) -> float:
+    """The share of common runs of words, as two signatures tell it."""
+    pairs = zip(array("I", one), array("I", other), strict=True)
+    return sum(a == b for a, b in pairs) / HASHES
 
 
 def members(clusters: Sequence[int]) -> list[int]:

@@ -1,28 +1,58 @@
-"""Conversations as token ids and loss masks: each tokenised once, a batch at a time on every core."""
+"""Conversations as token ids and loss masks: each tokenised once, many of them in worker processes."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import tokenizers
 
 from workbench.core.data.example import Example
+from workbench.core.data.looks import Look, look_over
 from workbench.core.data.mask import SHIELD, UNSHIELD, MarkedText, Span, mark_conversation, mask_tokens
 from workbench.core.data.templates import ChatTemplate
 from workbench.core.data.tokenizer import TextTokenizer
 from workbench.core.data.turns import Conversation
+from workbench.core.data.watch import Progress
 from workbench.core.errors import UserError
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+__all__ = ["Job", "Progress", "encode_batch", "encode_conversations", "encode_stream", "encode_text"]
 
 BATCH = 512
+"""Most rows that are tokenised together."""
 
-Progress = Callable[[int, int], None]
-"""Called with (rows done, rows in all); raising in it cancels the work."""
+LETTERS = 1 << 20
+"""Letters beyond which no row is added to a batch."""
+
+FEW_ROWS, FEW_LETTERS = 2048, 3 << 20
+"""Up to so many rows, and letters in them, are tokenised here; it takes as long as worker processes take to start."""
+
+Check = Callable[[], None]
+"""Called several times a second while there is nothing but waiting; raising in it cancels the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done to every conversation."""
+
+    template: ChatTemplate
+    train_on: str = "answers"
+    shielded: bool = True
+    looks: bool = False
+    """Whether the doctor's notes are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What became of one conversation."""
+
+    example: Example | None
+    """Its tokens; None where the template refuses it."""
+    error: UserError | None = None
+    look: Look | None = None
 
 
 def encode_conversations(
@@ -34,66 +64,74 @@ def encode_conversations(
 ) -> list[Example]:
     """Every conversation as token ids and its loss mask, not yet fitted to a length."""
     encoded: list[Example] = []
-    for conversation, marked, example in encode_stream(conversations, template, train_on, shielded):
-        if isinstance(marked, UserError) or example is None:
-            error = marked if isinstance(marked, UserError) else UserError("it cannot be tokenised.")
-            raise UserError(f"Row {conversation.row + 1}: {error.sentence}", error.details)
-        encoded.append(example)
-        if progress and (not len(encoded) % BATCH or len(encoded) == len(conversations)):
+
+    def check() -> None:
+        if progress:
             progress(len(encoded), len(conversations))
+
+    for conversation, done in encode_stream(conversations, Job(template, train_on, shielded), check):
+        if done.example is None:
+            error = done.error or UserError("it cannot be tokenised.")
+            raise UserError(f"Row {conversation.row + 1}: {error.sentence}", error.details)
+        encoded.append(done.example)
+        if not len(encoded) % BATCH or len(encoded) == len(conversations):
+            check()
     return encoded
 
 
 def encode_stream(
-    conversations: Iterable[Conversation], template: ChatTemplate, train_on: str, shielded: bool = True
-) -> Iterator[tuple[Conversation, MarkedText | UserError, Example | None]]:
-    """The same one after the other; a batch is tokenised while the next one is rendered.
+    conversations: Iterable[Conversation], job: Job, check: Check | None = None
+) -> Iterator[tuple[Conversation, Encoded]]:
+    """The same one after the other, in their order; a large number of them, or a huge one, by worker processes."""
+    batches = _batches(conversations)
+    first: list[list[Conversation]] = []
+    rows = letters = 0
+    for batch in batches:
+        first.append(batch)
+        rows, letters = rows + len(batch), letters + sum(map(_letters, batch))
+        if rows > FEW_ROWS or letters > FEW_LETTERS:
+            from workbench.core.data.workers import encode_by_workers
 
-    Where the template refuses a row, its error stands in the place of its text.
-    """
-    source = iter(conversations)
-    part = _mark_batch(source, template, train_on, shielded)
-    if len(part) < BATCH:  # one batch: there is nothing to be done meanwhile
-        yield from _beside(part, encode_marked(_good(part), template.tokenizer))
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    waiting: Future[list[Example]] | None = None
-    held: list[Marked] = []
-    with ThreadPoolExecutor(1, "tokenise") as pool:
-        while True:
-            if waiting is not None:
-                yield from _beside(held, waiting.result())
-            if not part:
-                return
-            held, waiting = part, pool.submit(encode_marked, _good(part), template.tokenizer)
-            part = _mark_batch(source, template, train_on, shielded)
+            yield from encode_by_workers(chain(first, batches), job, check)
+            return
+    for batch in first:
+        yield from zip(batch, encode_batch(batch, job), strict=True)
 
 
-Marked = tuple[Conversation, MarkedText | UserError]
+def _batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation]]:
+    batch: list[Conversation] = []
+    letters = 0
+    for conversation in conversations:
+        batch.append(conversation)
+        letters += _letters(conversation)
+        if len(batch) == BATCH or letters > LETTERS:
+            yield batch
+            batch, letters = [], 0
+    if batch:
+        yield batch
 
 
-def _mark_batch(source: Iterator[Conversation], template: ChatTemplate, train_on: str, shielded: bool) -> list[Marked]:
-    return [(item, _marked(item, template, train_on, shielded)) for item in islice(source, BATCH)]
+def _letters(conversation: Conversation) -> int:
+    if conversation.text is not None:
+        return len(conversation.text)
+    return sum([len(message.content) for message in conversation.messages])
 
 
-def _good(part: Sequence[Marked]) -> list[tuple[Conversation, MarkedText]]:
-    return [(item, marked) for item, marked in part if not isinstance(marked, UserError)]
+def encode_batch(batch: Sequence[Conversation], job: Job) -> list[Encoded]:
+    """A few conversations, here and now."""
+    marked = [_marked(conversation, job) for conversation in batch]
+    good = [(item, text) for item, text in zip(batch, marked, strict=True) if isinstance(text, MarkedText)]
+    examples = iter(encode_marked(good, job.template.tokenizer))
+    looks = iter(look_over(good, job.template.tokenizer) if job.looks else ())
+    return [
+        Encoded(None, text) if isinstance(text, UserError) else Encoded(next(examples), None, next(looks, None))
+        for text in marked
+    ]
 
 
-def _beside(
-    part: Sequence[Marked], examples: Sequence[Example]
-) -> Iterator[tuple[Conversation, MarkedText | UserError, Example | None]]:
-    found = iter(examples)
-    for conversation, marked in part:
-        yield conversation, marked, None if isinstance(marked, UserError) else next(found)
-
-
-def _marked(
-    conversation: Conversation, template: ChatTemplate, train_on: str, shielded: bool
-) -> MarkedText | UserError:
+def _marked(conversation: Conversation, job: Job) -> MarkedText | UserError:
     try:
-        return mark_conversation(conversation, template, train_on, shielded)
+        return mark_conversation(conversation, job.template, job.train_on, job.shielded)
     except UserError as error:
         return error
 

@@ -50,6 +50,10 @@ class Example:
     def token_at(self, index: int) -> int:
         return self._ids[index]
 
+    def content(self) -> tuple[bytes, bytes]:
+        """The tokens, four bytes each, and the mask, one byte each."""
+        return self._ids.tobytes(), self._trained
+
     def piece(self, start: int, stop: int, cut: int) -> Example:
         """The tokens from `start` to `stop`."""
         return Example(self.row, self._ids[start:stop], self._trained[start:stop], cut)

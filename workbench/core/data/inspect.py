@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.core.data.conversations import Conversation
-from workbench.core.data.dataset import Progress, encode_conversations, prepare_data
+from workbench.core.data.dataset import Progress, prepare_data
+from workbench.core.data.encode import Encoded, Job, encode_stream
 from workbench.core.data.example import fit_rows
 from workbench.core.data.findings import KINDS
-from workbench.core.data.lines import BAD_ROW
+from workbench.core.data.lines import BAD_ROW, Row
 from workbench.core.data.mask import as_mapping
 from workbench.core.data.opened import open_data
 from workbench.core.data.reading import Choice, ReadData, read_choice
 from workbench.core.data.splits import split_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
+from workbench.core.data.watch import watched
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
-from workbench.core.recipe import Recipe
+from workbench.core.recipe import DataSection, Recipe
 
 LONG = 50_000
 """Tokens of a row that are shown; the rest is counted."""
@@ -60,6 +63,7 @@ def page_rows(
     count: int,
     held_out: bool = False,
     workspace: Workspace | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
@@ -67,7 +71,21 @@ def page_rows(
     "total", "estimated"}`; `cut` counts the tokens beyond data.max_length, which come last (first with cut_left) in
     `ids`, and `hidden` those behind the first 50,000, which are not given. Of a large file only these rows are read,
     and `total` is then an estimate. `json` names the columns of `raw` whose value is no text and stands there as JSON.
+    `progress` is told of rows that are passed on the way to a page far behind, and while a huge row is tokenised.
     """
+    with watched(progress):
+        return _page(recipe, model_folder, start, count, held_out, workspace, progress)
+
+
+def _page(
+    recipe: Recipe,
+    model_folder: Path,
+    start: int,
+    count: int,
+    held_out: bool,
+    workspace: Workspace | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
     template = choose_template(tokenizer, section.template)
@@ -86,7 +104,11 @@ def page_rows(
     else:
         page = data.page(start, count)
         total, counted = data.size
-    rows = [_show(item, raw, recipe, template, tokenizer, choice) for raw, item in page]
+    examples = _encode(page, template, section, progress)
+    rows = [
+        _show(item, raw, recipe, tokenizer, choice, example)
+        for (raw, item), example in zip(page, examples, strict=True)
+    ]
     if data.form.name == "instruction":
         for shown in rows:
             if shown["problem"] == SILENT:  # a question is held out to be asked, and needs no answer for that
@@ -108,13 +130,24 @@ def _held_rows(recipe: Recipe, model_folder: Path, data: ReadData, workspace: Wo
     return sorted({item.row for item in prepare_data(recipe, model_folder, workspace=workspace).held_out})
 
 
+def _encode(
+    page: Sequence[tuple[Row, Conversation]], template: ChatTemplate, section: DataSection, progress: Progress | None
+) -> list[Encoded | None]:
+    """Each row's tokens, or why it has none; None for a row with a problem."""
+    good = [item for _, item in page if item.problem is None]
+    job = Job(template, section.train_on, section.control_tokens == "text")
+    check = None if progress is None else lambda: progress(0, len(good))
+    found = (done for _, done in encode_stream(good, job, check))
+    return [next(found) if item.problem is None else None for _, item in page]
+
+
 def _show(
     item: Conversation,
-    raw: dict[str, Any],
+    raw: Row,
     recipe: Recipe,
-    template: ChatTemplate,
     tokenizer: TextTokenizer,
     choice: Choice,
+    done: Encoded | None,
 ) -> dict[str, Any]:
     section = recipe.data
     bad = BAD_ROW in raw
@@ -131,12 +164,12 @@ def _show(
         "hidden": 0,
         "problem": item.problem,
     }
-    if item.problem is not None:
+    if done is None:
         return shown
-    try:
-        encoded = encode_conversations([item], template, section.train_on, shielded=section.control_tokens == "text")[0]
-    except UserError as error:
-        return {**shown, "problem": error.sentence}
+    encoded = done.example
+    if encoded is None:
+        why = done.error.sentence if done.error is not None else "it cannot be tokenised."
+        return {**shown, "problem": f"Row {item.row + 1}: {why}"}
     pieces = fit_rows(encoded, section.max_length, section.over_length)
     count = len(encoded)
     split = section.over_length == "split"

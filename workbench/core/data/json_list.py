@@ -7,9 +7,10 @@ import json
 import re
 from bisect import bisect_right
 from pathlib import Path
-from typing import BinaryIO
 
-from workbench.core.data.lines import LineRows, Row, kind_name
+from workbench.core.data.lines import TOLD, LineRows, Row, kind_name
+from workbench.core.data.unpacking import PlainFile
+from workbench.core.data.watch import tell
 from workbench.core.errors import UserError
 
 WINDOW = 1 << 18
@@ -24,7 +25,7 @@ BLANK = re.compile(r"[ \t\r\n]*")
 class ListRows(LineRows):
     """The objects in a JSON list; eight bytes a row are held. A list cannot be read on behind what is no JSON in it."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
+    def __init__(self, file: PlainFile, path: Path) -> None:
         super().__init__(file, path)
         start = self._map.find(b"[", self._next)
         if start < 0 or self._map[self._next : start].strip():
@@ -33,8 +34,12 @@ class ListRows(LineRows):
         self._decoder = json.JSONDecoder()
 
     def _index_more(self, count: int | None) -> None:
-        while self._next < self._size and (count is None or len(self._starts) < count):
+        told = self._next
+        while self._is_at(self._next) and (count is None or len(self._starts) < count):
             self._index_window(count)
+            if self._next - told > TOLD:
+                told = self._next
+                tell(len(self._starts), self.guess)
 
     def _index_window(self, count: int | None) -> None:
         """Find the rows in the bytes from the last one on; at least one, or the end of the list."""
@@ -65,7 +70,7 @@ class ListRows(LineRows):
                 here += after + 1 - known if ascii else len(text[known : after + 1].encode())
                 if mark not in (",", "]"):
                     self._starts.pop()
-                    raise self._broken(min(here, self._size), None)
+                    raise self._broken(min(here, len(self._map)), None)
                 self._next = here
                 known = at = after + 1
                 found += 1
@@ -76,7 +81,8 @@ class ListRows(LineRows):
 
     def _window(self, here: int, width: int) -> tuple[str, bool]:
         """The text of the bytes from `here` on, and whether it reaches the end of the file."""
-        whole = here + width >= self._size
+        self._file.reach(here + width)
+        whole = here + width >= len(self._map)
         try:
             return codecs.getincrementaldecoder("utf-8")().decode(self._map[here : here + width], final=whole), whole
         except UnicodeDecodeError as error:
@@ -87,12 +93,14 @@ class ListRows(LineRows):
 
     def _finish(self, at: int) -> None:
         """The list ends at a byte; nothing but white space may follow."""
+        while self._file.grow(len(self._map)):
+            tell(len(self._starts), self.guess)
         if self._map[at + 1 :].strip():
             raise self._broken(at + 1, None)
-        self._next = self._size
+        self._next = len(self._map)
 
     def _broken(self, at: int, error: ValueError | None) -> UserError:
-        line = self._line(min(at, self._size))
+        line = self._line(min(at, len(self._map)))
         return UserError(f"{self._path} is not valid JSON (line {line:,}); correct it there.", str(error or ""))
 
     def _read(self, at: int) -> Row:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import mmap
 import threading
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
+from workbench.core.data.unpacking import PlainFile
+from workbench.core.data.watch import tell
 from workbench.core.errors import UserError
 
 Row = dict[str, Any]
@@ -18,6 +19,9 @@ BAD_ROW = "\0bad row"
 """The one key of a row that could not be read, where such rows are skipped; its value says why."""
 
 CHUNK = 1 << 22
+
+TOLD = 1 << 26
+"""Bytes behind which whoever waits for a row far behind is told."""
 
 
 class LineRows(Sequence[Row]):
@@ -30,14 +34,26 @@ class LineRows(Sequence[Row]):
     COUNTED: ClassVar[int] = 100_000
     """Rows that are counted when the file is opened; how many more there are is then estimated."""
 
-    def __init__(self, file: BinaryIO, path: Path, skip_bad: bool = False) -> None:
+    AHEAD: ClassVar[int] = 1 << 26
+    """Bytes that are looked at for it."""
+
+    def __init__(self, file: PlainFile, path: Path, skip_bad: bool = False) -> None:
         self._path, self._skip = path, skip_bad
-        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._size = len(self._map)
+        self._file = file
+        file.reach(CHUNK)
         self._next = 3 if self._map[:3] == b"\xef\xbb\xbf" else 0
         self._starts = array("Q")
         self._lock = threading.Lock()
         self._known_line = (0, 1)
+
+    @property
+    def _map(self) -> Any:
+        """The bytes that are known; there may be more behind them."""
+        return self._file.bytes
+
+    def _is_at(self, here: int) -> bool:
+        """Whether there is a byte at `here`."""
+        return here < len(self._map) or self._file.grow(here)
 
     def _index(self, count: int | None = None) -> None:
         """Find the starts of `count` rows, or of all."""
@@ -47,16 +63,20 @@ class LineRows(Sequence[Row]):
             self._index_more(count)
 
     def _index_more(self, count: int | None) -> None:
-        find, starts, size = self._map.find, self._starts, self._size
-        here = self._next
-        while here < size and (count is None or len(starts) < count):
-            end = find(b"\n", here)
+        starts = self._starts
+        here = told = self._next
+        while self._is_at(here) and (count is None or len(starts) < count):
+            known = self._map
+            end = known.find(b"\n", here)
             if end < 0:
-                end = size
-            if self._map[here] > 32 or self._map[here:end].strip():
+                end = self._end(here)
+                known = self._map
+            if known[here] > 32 or known[here:end].strip():
                 starts.append(here)
-            here = end + 1
-        self._next = here
+            self._next = here = end + 1
+            if here - told > TOLD:
+                told = here
+                tell(len(starts), self.guess)
 
     def __len__(self) -> int:
         self._index()
@@ -67,17 +87,28 @@ class LineRows(Sequence[Row]):
         self._index(count)
         return len(self._starts) >= count
 
+    def size(self) -> tuple[int, bool]:
+        """How many rows there are, and whether that is counted (else it is an estimate from the first ones)."""
+        while not self.is_counted and len(self._starts) < self.COUNTED and self._next < self.AHEAD:
+            self._index(len(self._starts) + 512)
+        return self.guess, self.is_counted
+
     @property
     def is_counted(self) -> bool:
         """Whether every row has been found."""
-        return self._next >= self._size
+        return self._file.is_whole and self._next >= len(self._map)
+
+    @property
+    def byte_guess(self) -> int:
+        """About how many bytes the file has, unpacked."""
+        return self._file.guess
 
     @property
     def guess(self) -> int:
         """About how many rows there are, from the mean length of those seen so far; exact once all are."""
-        if self._next >= self._size or not self._starts:
+        if self.is_counted or not self._starts:
             return len(self._starts)
-        return max(len(self._starts), round(len(self._starts) * self._size / max(1, self._next)))
+        return max(len(self._starts), round(len(self._starts) * self._file.guess / max(1, self._next)))
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -119,8 +150,13 @@ class LineRows(Sequence[Row]):
 
     def _end(self, at: int) -> int:
         """Where the line that begins at a byte ends."""
-        end = self._map.find(b"\n", at)
-        return self._size if end < 0 else end
+        known = self._map
+        end = known.find(b"\n", at)
+        while end < 0 and self._file.grow(len(known)):
+            looked, known = len(known), self._map
+            end = known.find(b"\n", looked)
+            tell(len(self._starts), self.guess)
+        return len(known) if end < 0 else end
 
     def _end_of_row(self, at: int) -> int:
         return self._end(at)

@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from threading import local
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.compiler import CodeGenerator
 from jinja2.ext import Extension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jinja2.compiler import Frame
     from jinja2.parser import Parser
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
@@ -37,6 +39,9 @@ LONGEST = 20_000_000
 WORK = 200_000_000
 """Most characters and list entries that one rendering may make on its way."""
 
+SMALL = 1000
+"""Characters or list entries up to which a value costs nothing; turns of loops are limited by time."""
+
 COUNT = 100_000
 """Largest number that a template may count to, and widest field that it may fill."""
 
@@ -47,9 +52,34 @@ class LimitError(jinja2.TemplateError):
     """A template went beyond what any conversation needs."""
 
 
+class _Code(CodeGenerator):
+    """Python for a template, with straight calls of what this module put into it.
+
+    Anything that the template itself calls still goes through the sandbox.
+    """
+
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802
+        if not isinstance(node.node, nodes.EnvironmentAttribute):  # no template can name one
+            super().visit_Call(node, frame, forward_caller=forward_caller)
+            return
+        self.write(f"environment.{node.node.name}(")
+        self._write_all(node.args, frame)
+
+    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802
+        self.write("environment.added(")
+        self._write_all([node.left, node.right], frame)
+
+    def _write_all(self, values: Sequence[nodes.Expr], frame: Frame) -> None:
+        for value in values:
+            self.visit(value, frame)
+            self.write(", ")
+        self.write(")")
+
+
 class ChatEnvironment(ImmutableSandboxedEnvironment):
     """Jinja as chat templates use it, within limits."""
 
+    code_generator_class = _Code
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
@@ -66,7 +96,7 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         self.globals["range"] = _short_range
         self.filters["tojson"] = _tojson
         self.filters = {name: _measured(filter_) for name, filter_ in self.filters.items()}
-        self.extend(tick=_tick, joined=_joined)
+        self.extend(tick=_tick, joined=_joined, added=_added)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -78,11 +108,8 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "+":
-            if isinstance(left, str) and isinstance(right, str):
-                _check_length(len(left) + len(right))
-            elif isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-                _check_length(10 * (len(left) + len(right)))
-        elif operator == "*":
+            return _added(left, right)
+        if operator == "*":
             for one, other in ((left, right), (right, left)):
                 if isinstance(one, (str, list, tuple)) and isinstance(other, int):
                     _check_length(len(one) * other * (1 if isinstance(one, str) else 10))
@@ -93,6 +120,11 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         elif operator == "%" and isinstance(left, str):
             _check_fields(left)
         return super().call_binop(context, operator, left, right)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj and attribute not in _OF_DICT:
+            return obj[attribute]  # what the sandbox finds too, after it has looked for an attribute
+        return super().getattr(obj, attribute)
 
     def call(self, context: Any, function: Any, /, *args: Any, **named: Any) -> Any:
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
@@ -120,6 +152,9 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         return formatted
 
 
+_OF_DICT = frozenset(dir(dict))
+
+
 @contextmanager
 def limits() -> Iterator[None]:
     """Within it a template of `ChatEnvironment` may render one conversation."""
@@ -132,13 +167,14 @@ class _Generation(Extension):
 
     tags = {"generation"}
 
-    def parse(self, parser: Parser) -> nodes.Node:
+    def parse(self, parser: Parser) -> list[nodes.Node]:
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("_mark"), [], [], body).set_lineno(line)
+        return [_words(OPEN, line), nodes.Scope(body).set_lineno(line), _words(CLOSE, line)]
 
-    def _mark(self, caller: Any) -> str:
-        return f"{OPEN}{caller()}{CLOSE}"
+
+def _words(text: str, line: int) -> nodes.Node:
+    return nodes.Output([nodes.TemplateData(text)]).set_lineno(line)
 
 
 def _call(name: str, args: list[nodes.Expr]) -> nodes.Call:
@@ -173,6 +209,15 @@ def _written(value: Any) -> Any:
     return value
 
 
+def _added(left: Any, right: Any) -> Any:
+    if isinstance(left, str) and isinstance(right, str):
+        if len(left) + len(right) > SMALL:
+            _check_length(len(left) + len(right))
+    elif isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        _check_length(10 * (len(left) + len(right)))
+    return left + right
+
+
 def _joined(*parts: Any) -> str:
     texts = [str(part) for part in parts]
     _check_length(sum(map(len, texts)))
@@ -183,7 +228,7 @@ def _check_length(length: int) -> None:
     """Refuse a value of `length` characters where it, or all work so far with it, goes beyond the limits."""
     if length > LONGEST:
         raise LimitError(f"it makes more than {LONGEST:,} characters of one conversation")
-    if length > 1000:
+    if length > SMALL:
         _spent.work += length
         if _spent.work > WORK:
             raise LimitError(f"it makes more than {WORK:,} characters on its way")

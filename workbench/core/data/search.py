@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from workbench.core.data.encode import Progress
 from workbench.core.data.lines import BAD_ROW, Row
 from workbench.core.data.opened import open_data
 from workbench.core.data.reading import Part, ReadData
+from workbench.core.data.watch import Progress, watched
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
@@ -34,7 +34,11 @@ def search_rows(
     wanted = text.lower()
     if not wanted:
         raise UserError("There is nothing to search for; give a text.")
-    data = open_data(recipe.data, workspace=workspace)
+    with watched(progress):
+        return _search(open_data(recipe.data, workspace=workspace), wanted, start, progress)
+
+
+def _search(data: ReadData, wanted: str, start: int, progress: Progress | None) -> dict[str, Any]:
     size = data.size[0] if progress else 0
     found: list[int] = []
     total = number = 0

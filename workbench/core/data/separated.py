@@ -6,9 +6,10 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from workbench.core.data.lines import BAD_ROW, CHUNK, LineRows, Row
+from workbench.core.data.lines import BAD_ROW, CHUNK, TOLD, LineRows, Row
+from workbench.core.data.unpacking import PlainFile
+from workbench.core.data.watch import tell
 from workbench.core.errors import UserError
 
 WIDEST = 1 << 27
@@ -26,7 +27,7 @@ class SeparatedRows(LineRows):
 
     COUNTED = 20_000
 
-    def __init__(self, file: BinaryIO, path: Path, skip_bad: bool, separator: str) -> None:
+    def __init__(self, file: PlainFile, path: Path, skip_bad: bool, separator: str) -> None:
         super().__init__(file, path, skip_bad)
         csv.field_size_limit(WIDEST)
         self._separator = separator
@@ -35,7 +36,7 @@ class SeparatedRows(LineRows):
         self._whole = re.compile(field + b"(?:" + mark + field + b")*+")
         """Matches lines that surely are one record, without its line break."""
         here = self._next
-        while here < self._size and not self._map[here : self._end(here)].strip():
+        while self._is_at(here) and not self._map[here : self._end(here)].strip():
             here = self._end(here) + 1
         self._next = here
         start = self._map[here : here + CHUNK]
@@ -51,16 +52,19 @@ class SeparatedRows(LineRows):
             )
 
     def _index_more(self, count: int | None) -> None:
-        here = self._next
-        while here < self._size and (count is None or len(self._starts) < count):
+        here = told = self._next
+        while self._is_at(here) and (count is None or len(self._starts) < count):
             end = self._end(here)
             line = self._map[here:end]
             if not line.strip(b"\r"):
-                here = end + 1
+                self._next = here = end + 1
                 continue
+            past = self._past(here, end) if b'"' in line else end
             self._starts.append(here)
-            here = (self._past(here, end) if b'"' in line else end) + 1
-        self._next = min(here, self._size)
+            self._next = here = past + 1
+            if here - told > TOLD:
+                told = here
+                tell(len(self._starts), self.guess)
 
     def _past(self, here: int, end: int) -> int:
         """Where a record ends that begins at a byte and whose first line, which holds a quote, ends at `end`."""
@@ -69,7 +73,7 @@ class SeparatedRows(LineRows):
             text = self._map[here:last]
             if text.count(b'"') % 2 == 0 and self._whole.fullmatch(text.removesuffix(b"\r")):
                 return last
-            if last >= self._size or len(text) > CHUNK:
+            if not self._is_at(last) or len(text) > CHUNK:
                 break
             last = self._end(last + 1)
         try:
@@ -98,9 +102,9 @@ class SeparatedRows(LineRows):
 
         def lines() -> Iterator[str]:
             nonlocal here
-            while here < self._size:
-                end = min(self._size, self._end(here) + 1)
-                line = self._map[here:end]
+            while self._is_at(here):
+                line = self._map[here : self._end(here) + 1]
+                end = here + len(line)
                 if b"\0" in line:
                     raise _BadRecordError("holds NUL bytes, so it is no text; save it as text.", self._line(here), True)
                 try:
@@ -140,13 +144,19 @@ class Paragraphs(LineRows):
     """The paragraphs of a text, parted by empty lines, each under the column text."""
 
     def _index_more(self, count: int | None) -> None:
-        here = self._next
-        while here < self._size and self._map[here] <= 32:
+        here = told = self._next
+        while self._is_at(here) and self._map[here] <= 32:
             here += 1
-        while here < self._size and (count is None or len(self._starts) < count):
-            self._starts.append(here)
+        while self._is_at(here) and (count is None or len(self._starts) < count):
             parting = PARTING.search(self._map, here)
-            here = parting.end() if parting else self._size
+            while (parting is None or parting.end() == len(self._map)) and self._file.grow(len(self._map)):
+                tell(len(self._starts), self.guess)
+                parting = PARTING.search(self._map, parting.start() if parting else here)
+            self._starts.append(here)
+            self._next = here = parting.end() if parting else len(self._map)
+            if here - told > TOLD:
+                told = here
+                tell(len(self._starts), self.guess)
         self._next = here
 
     def _read(self, at: int) -> Row:
@@ -161,7 +171,7 @@ class Paragraphs(LineRows):
 
     def _end_of_row(self, at: int) -> int:
         parting = PARTING.search(self._map, at)
-        return parting.start() if parting else self._size
+        return parting.start() if parting else len(self._map)
 
     def _is_without(self, start: int, end: int, plain: bytes) -> bool:
         texts = self._map[start:end]

@@ -41,9 +41,7 @@ class Table:
     def size(self) -> tuple[int, bool]:
         """How many rows there are, and whether that is counted (else it is an estimate from the first ones)."""
         rows = self.rows
-        if isinstance(rows, LineRows) and rows.has(rows.COUNTED):
-            return rows.guess, rows.is_counted
-        return len(rows), True
+        return rows.size() if isinstance(rows, (LineRows, _Joined)) else (len(rows), True)
 
 
 def sample_names() -> tuple[str, ...]:
@@ -115,6 +113,10 @@ def read_table(
     return Table(source, place, rows, columns, first, chosen.split, chosen.splits, chosen.files)
 
 
+LOOKED_INTO = 4
+"""Files of a folder from which it is estimated how many rows the others have."""
+
+
 class _Joined(Sequence[Row]):
     """The rows of several files, one after the other."""
 
@@ -129,6 +131,21 @@ class _Joined(Sequence[Row]):
 
     def __len__(self) -> int:
         return self._counted()[-1]
+
+    def size(self) -> tuple[int, bool]:
+        """About how many rows there are, and whether that is counted; only the first few files are looked into."""
+        if self._ends is not None:
+            return self._ends[-1], True
+        sizes = [part.size() if isinstance(part, LineRows) else (len(part), True) for part in self._parts[:LOOKED_INTO]]
+        rest = self._parts[LOOKED_INTO:]
+        lines = [part for part in self._parts[:LOOKED_INTO] if isinstance(part, LineRows)]
+        rate = sum(part.guess for part in lines) / max(1, sum(part.byte_guess for part in lines))
+        for part in rest:
+            if isinstance(part, LineRows) and not part.is_counted:
+                sizes.append((round(part.byte_guess * rate), False))
+            else:
+                sizes.append((len(part), True))
+        return sum(count for count, _ in sizes), all(counted for _, counted in sizes)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
-from workbench.core.data.doctor import last_answer, look_at, script_of, whole_text
 from workbench.core.data.duplicates import Resemblance, members
-from workbench.core.data.encode import Progress, encode_stream
+from workbench.core.data.encode import Job, Progress, encode_stream
 from workbench.core.data.example import Example
-from workbench.core.data.languages import language_of
 from workbench.core.data.lines import BAD_ROW, Row
-from workbench.core.data.mask import SHIELD, UNSHIELD, MarkedText
+from workbench.core.data.looks import Look
 from workbench.core.data.reading import Choice, ReadData
+from workbench.core.data.shelf import Shelf
 from workbench.core.data.templates import ChatTemplate
 from workbench.core.data.turns import Conversation
 from workbench.core.errors import UserError
@@ -27,15 +28,13 @@ LABELS = 40
 class Survey:
     """What one walk found. Places are indices into `examples`, rows are numbers in the source, both from 0."""
 
-    examples: list[Example] = field(default_factory=list)
-    clusters: list[int] = field(default_factory=list)
+    examples: Shelf = field(default_factory=Shelf)
+    clusters: Sequence[int] = ()
     """For each place the first one that it equals or resembles."""
     twins: list[int] = field(default_factory=list)
     """Places that equal an earlier one exactly."""
-    prompts: list[int] = field(default_factory=list)
+    prompts: array[int] = field(default_factory=lambda: array("q"))
     """For each place a hash of all that it asks."""
-    texts: list[int] = field(default_factory=list)
-    """For each place a hash of all that it says."""
     kinds: dict[str, list[int]] = field(default_factory=dict)
     """Places by kind of finding."""
     unusable: dict[str, list[int]] = field(default_factory=dict)
@@ -71,38 +70,21 @@ def survey_rows(
 ) -> Survey:
     """Every row that the recipe takes, tokenised and looked at once; only tokens and figures are held."""
     survey = Survey()
-    resemblance = survey.resemblance
     groups: dict[int, str] = {}
-    rows = _taken(data, choice, survey, groups, group_by, progress)
-    for conversation, marked, example in encode_stream(rows, template, train_on, shielded):
-        if example is None or isinstance(marked, UserError):
+    steps = Steps(data, progress)
+    rows = _taken(data, choice, survey, groups, group_by)
+    for conversation, done in encode_stream(rows, Job(template, train_on, shielded, looks=True), steps.check):
+        steps.count(conversation.row + 1)
+        if done.example is None or done.look is None:
             survey.unusable.setdefault("the chat template refuses it", []).append(conversation.row)
-            if isinstance(marked, UserError) and not survey.failures:
-                survey.failures.append(marked)
+            if done.error is not None and not survey.failures:
+                survey.failures.append(done.error)
             continue
-        place = len(survey.examples)
-        survey.examples.append(example)
-        text = whole_text(conversation)
-        for kind in look_at(conversation, text, template.tokenizer):
-            survey.kinds.setdefault(kind, []).append(place)
-        if _drops(conversation, marked):
-            survey.kinds.setdefault("dropped_turn", []).append(place)
-        key = hash(conversation.text) if conversation.text is not None else hash(_turns(conversation))
-        answered = conversation.text is None and conversation.messages[-1].role == "assistant"
-        asked = hash(_turns(conversation)[:-1]) if answered else key
-        survey.prompts.append(asked)
-        survey.texts.append(key)
-        if resemblance.add(key, text):
-            survey.twins.append(place)
-        script = script_of(text)
-        survey.scripts.append(script)
-        survey.languages.append(language_of(text) if script == "Latin" else "")
-        if conversation.tree is not None:
-            survey.trees[place] = conversation.tree
-        _note_label(survey, conversation)
+        _note(survey, conversation, done.example, done.look)
         if group_by is not None:
             survey.groups.append(groups.pop(conversation.row, ""))
-    survey.clusters = resemblance.clusters()
+    steps.end(survey.rows)
+    survey.clusters = survey.resemblance.clusters(steps.check)
     twins = set(survey.twins)
     near = [place for place in members(survey.clusters) if place not in twins]
     survey.kinds.update(
@@ -111,22 +93,61 @@ def survey_rows(
     return survey
 
 
+def _note(survey: Survey, conversation: Conversation, example: Example, look: Look) -> None:
+    """Put a row behind those before it."""
+    place = len(survey.examples)
+    survey.examples.append(example)
+    for kind in look.kinds:
+        survey.kinds.setdefault(kind, []).append(place)
+    survey.prompts.append(look.asked)
+    if survey.resemblance.add(look.said, look.signature):
+        survey.twins.append(place)
+    survey.scripts.append(intern(look.script))
+    survey.languages.append(intern(look.language))
+    if conversation.tree is not None:
+        survey.trees[place] = conversation.tree
+    _note_label(survey, look.label)
+
+
+class Steps:
+    """How far the walk is, told to whoever asked for it."""
+
+    def __init__(self, data: ReadData, progress: Progress | None) -> None:
+        self._data, self._progress = data, progress
+        self._total = data.size[0] if progress else 0
+        self._done = 0
+
+    def count(self, done: int) -> None:
+        """So many rows are done."""
+        if self._progress and done - self._done >= EVERY:
+            self._done = done
+            total, _ = self._data.size
+            self._total = max(total, done)
+            self._progress(done, self._total)
+
+    def check(self) -> None:
+        """Nothing new; whoever asked may have gone."""
+        if self._progress:
+            self._progress(self._done, self._total)
+
+    def end(self, done: int) -> None:
+        """All rows are done."""
+        self._done = self._total = done
+        self.check()
+
+
 def _taken(
     data: ReadData,
     choice: Choice,
     survey: Survey,
     groups: dict[int, str],
     group_by: str | None,
-    progress: Progress | None,
 ) -> Iterator[Conversation]:
-    total = len(data) if progress else 0
     taken = 0
     for raw, conversation in data.pairs():
         if choice.first is not None and taken >= choice.first:
             break
         survey.rows += 1
-        if progress and (survey.rows % EVERY == 0 or survey.rows == total):
-            progress(min(survey.rows, total), total)
         why = choice.refuses(raw, conversation.row) if BAD_ROW not in raw else None
         if why is not None:
             survey.refused.setdefault(why, []).append(conversation.row)
@@ -145,23 +166,10 @@ def _group(raw: Row, column: str) -> str:
     return str(raw.get(column))[:200]
 
 
-def _turns(conversation: Conversation) -> tuple[tuple[str, str, str], ...]:
-    return tuple((item.role, item.content, str(item.extra) if item.extra else "") for item in conversation.messages)
-
-
-def _drops(conversation: Conversation, marked: MarkedText) -> bool:
-    """Whether a turn's text is nowhere in what the template wrote."""
-    text = marked.text
-    if SHIELD in text:
-        text = text.replace(SHIELD, "").replace(UNSHIELD, "")
-    return any(item.content.strip()[:100].rstrip() not in text for item in conversation.messages)
-
-
-def _note_label(survey: Survey, conversation: Conversation) -> None:
+def _note_label(survey: Survey, answer: str) -> None:
     if survey.labels is None:
         return
-    answer = last_answer(conversation)
-    if not answer or len(answer) > 60:
+    if not answer:
         survey.labels, survey.answers = None, []
         return
     survey.labels[answer] += 1

@@ -69,16 +69,20 @@ class ChatTemplate:
         tokens = self._tokens
         parts: list[str] = []
         length = 0
-        compiled = self._compiled
+        compiled, known = self._compiled, self._globals
+        environment: Any = compiled.environment
         try:
             with limits():
-                for part in compiled.generate(
-                    messages=list(messages),
-                    add_generation_prompt=add_generation_prompt,
-                    tools=tools,
-                    documents=None,
+                given = {
+                    **known,
+                    "messages": list(messages),
+                    "add_generation_prompt": add_generation_prompt,
+                    "tools": tools,
+                    "documents": None,
                     **tokens,
-                ):
+                }
+                context = environment.context_class(environment, given, compiled.name, compiled.blocks)
+                for part in compiled.root_render_func(context):  # `generate` copies all globals every time
                     length += len(part)
                     if length > LONGEST:
                         raise jinja2.TemplateError(f"it makes more than {LONGEST:,} characters of one conversation")
@@ -94,6 +98,10 @@ class ChatTemplate:
         text = "".join(parts)
         bos = tokens["bos_token"]
         return f"{bos}{text}" if self.name != "own" and self.tokenizer.adds_bos and not text.startswith(bos) else text
+
+    @cached_property
+    def _globals(self) -> dict[str, Any]:
+        return dict(self._compiled.globals)
 
     @cached_property
     def _tokens(self) -> dict[str, str]:

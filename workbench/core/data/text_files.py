@@ -5,36 +5,40 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from workbench.core.data.json_list import ListRows
-from workbench.core.data.lines import LineRows, Row, kind_name
+from workbench.core.data.lines import CHUNK, LineRows, Row, kind_name
 from workbench.core.data.separated import Paragraphs, SeparatedRows
+from workbench.core.data.unpacking import PlainFile
+from workbench.core.data.watch import tell
 from workbench.core.errors import UserError
 
 LARGEST = 4 << 30
 """Bytes of a file that has to be read whole (JSON lists and plain text)."""
 
 
-def read_jsonl(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
+def read_jsonl(file: PlainFile, path: Path, skip_bad: bool) -> Sequence[Row]:
     """One JSON object a line; a file that is one JSON value after all is read as that."""
-    start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    file.seek(0)
+    file.reach(64)
+    start = file.bytes[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] == b"[":
         try:
             rows = ListRows(file, path)
             if rows.has(LISTED) or len(rows):
                 return rows
         except UserError:
-            file.seek(0)
+            pass
     return LineRows(file, path, skip_bad)
 
 
-def read_json(file: BinaryIO, path: Path, skip_bad: bool) -> Sequence[Row]:
+def read_json(file: PlainFile, path: Path, skip_bad: bool) -> Sequence[Row]:
     """A JSON list of objects, an object that holds one, or lines of objects."""
-    first = file.readline(CHECKED).strip().removeprefix(b"\xef\xbb\xbf")
-    second = file.readline(CHECKED).strip()
-    file.seek(0)
+    file.reach(CHUNK)
+    if file.bytes[:CHUNK].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
+        return ListRows(file, path)
+    lines = file.lines(CHECKED)
+    first = next(lines, b"").strip().removeprefix(b"\xef\xbb\xbf")
+    second = next(lines, b"").strip()
     if (first or second)[:1] == b"[":
         return ListRows(file, path)
     if first[:1] == b"{" and first[-1:] == b"}" and second:
@@ -49,7 +53,7 @@ LISTED = 100
 """First rows of a list that are looked at to see whether it is one."""
 
 
-def _read_value(file: BinaryIO, path: Path) -> list[Row]:
+def _read_value(file: PlainFile, path: Path) -> list[Row]:
     text = read_text(file, path)
     try:
         value = json.loads(text)
@@ -74,13 +78,13 @@ def _read_value(file: BinaryIO, path: Path) -> list[Row]:
     return value
 
 
-def read_text(file: BinaryIO, path: Path) -> str:
+def read_text(file: PlainFile, path: Path) -> str:
     """The whole file as text."""
-    size = file.seek(0, 2)
-    file.seek(0)
-    if size > LARGEST:
+    while len(file.bytes) <= LARGEST and file.grow(len(file.bytes)):
+        tell(0, 0)
+    if len(file.bytes) > LARGEST:
         raise UserError(f"{path} is too large to be read whole; save it as JSON lines (.jsonl) or Parquet.")
-    content = file.read()
+    content: bytes = file.bytes[:]
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -88,7 +92,7 @@ def read_text(file: BinaryIO, path: Path) -> str:
         raise UserError(f"{path} is not UTF-8 text (line {line}); save it as UTF-8, or name its real kind.") from None
 
 
-Reader = Callable[[BinaryIO, Path, bool], Sequence[Row]]
+Reader = Callable[[PlainFile, Path, bool], Sequence[Row]]
 READERS: dict[str, Reader] = {
     ".json": read_json,
     ".jsonl": read_jsonl,

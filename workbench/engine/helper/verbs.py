@@ -151,7 +151,8 @@ class Helper:
         """`{recipe, start, count, held_out}` -> a page of rows."""
         recipe, folder = self._ready(request)
         start, count = request.take("start", int, 0), request.take("count", int, 20)
-        return page_rows(recipe, folder, start, count, request.take("held_out", bool, False), self.workspace)
+        held_out = request.take("held_out", bool, False)
+        return page_rows(recipe, folder, start, count, held_out, self.workspace, _counted(request))
 
     def search(self, request: Request) -> dict[str, Any]:
         """`{recipe, text, start}` -> `{"rows", "total", "searched"}`: numbers of the rows that hold the text."""
