@@ -1,8 +1,9 @@
-"""workbench data: the rows that a recipe takes saved to a new file, rows that hold a text, and the splits there are."""
+"""workbench data: the rows that a recipe takes saved to a new file, rows by their text or their use, and splits."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from workbench.core.recipe import Recipe, parse_settings
 from workbench.core.words import count_text, size_text, visible_text
 
 SHOWN = 1000
-"""Row numbers that are printed; --json names up to ten thousand."""
+"""Row numbers that are printed; --json names all of a set, and up to ten thousand matches of a search."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -34,7 +35,8 @@ def run(given: argparse.Namespace) -> int:
         if getattr(given, name) is not None:
             settings[f"data.{name}"] = getattr(given, name)
     recipe = change(Recipe(), {**settings, **parse_settings(given.settings)})
-    return _search(given, recipe, workspace) if given.action == "search" else _clean(given, recipe, workspace)
+    act = {"search": _search, "rows": _rows, "clean": _clean}[given.action]
+    return act(given, recipe, workspace)
 
 
 def _clean(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
@@ -50,7 +52,8 @@ def _clean(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> i
     else:
         say(
             f"{count_text(saved['rows'])} of {count_text(saved['source_rows'])} rows are in "
-            f"{visible_text(saved['path'])} ({size_text(saved['bytes'])})."
+            f"{visible_text(saved['path'])} ({size_text(saved['bytes'])}"
+            + (f", each a row of {saved['format']})." if saved["format"] else ").")
         )
     return 0
 
@@ -67,9 +70,33 @@ def _search(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> 
         return 0
     what = visible_text(repr(given.text))
     say(f"{count_text(found['total'])} of {count_text(found['searched'])} rows hold {what}.")
-    if found["rows"]:
-        more = ", …" if found["total"] > SHOWN else ""
-        say(f"Row {', '.join(str(row + 1) for row in found['rows'][:SHOWN])}{more}")
+    _say_rows(found["rows"])
+    return 0
+
+
+def _say_rows(rows: Sequence[int]) -> None:
+    if rows:
+        more = ", …" if len(rows) > SHOWN else ""
+        say(f"Row {', '.join(str(row + 1) for row in rows[:SHOWN])}{more}")
+
+
+def _rows(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
+    from workbench.core.data.inspect import list_rows
+    from workbench.core.data.row_sets import USES
+
+    folder = find_folder(recipe.model, workspace)
+    fetch_data(recipe, workspace)
+    found = list_rows(recipe, folder, given.of, workspace=workspace)
+    if given.json:
+        say_json(found)
+    elif given.of is None:
+        for name, count in found["counts"].items():
+            meaning = f"  {USES[name]}" if name in USES else ""
+            say(f"{name:<26} {count_text(count):>9}{meaning}".rstrip())
+    else:
+        said = f"{count_text(found['count'])} rows of {visible_text(found['file'])}"
+        say(f"{given.of.replace('_', ' ')}: {said}.")
+        _say_rows(found["rows"])
     return 0
 
 

@@ -140,15 +140,17 @@ class Helper:
         return recipe, folder
 
     def inspect(self, request: Request) -> dict[str, Any]:
-        """`{recipe, masks}` -> the report on the recipe's data."""
+        """`{recipe, masks, sets}` -> the report on the recipe's data."""
         recipe, folder = self._ready(request)
-        return inspect_data(recipe, folder, request.take("masks", int, 0), _counted(request), self.workspace)
+        masks, sets = request.take("masks", int, 0), request.take("sets", bool, False)
+        return inspect_data(recipe, folder, masks, _counted(request), self.workspace, sets)
 
     def rows(self, request: Request) -> dict[str, Any]:
-        """`{recipe, start, count, held_out}` -> a page of rows."""
+        """`{recipe, start, count, held_out}` or `{recipe, numbers, held_out}` -> a page of rows."""
         recipe, folder = self._ready(request)
         start, count = request.take("start", int, 0), request.take("count", int, 20)
-        return page_rows(recipe, folder, start, count, request.take("held_out", bool, False), self.workspace)
+        held_out, numbers = request.take("held_out", bool, False), request.take("numbers", list, None)
+        return page_rows(recipe, folder, start, count, held_out, self.workspace, numbers)
 
     def search(self, request: Request) -> dict[str, Any]:
         """`{recipe, text, start}` -> `{"rows", "total", "searched"}`: numbers of the rows that hold the text."""
