@@ -16,12 +16,13 @@ from textual.widget import Widget
 from workbench.app.actions import bindings_for
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
-from workbench.app.panes.data.browsing import VIEWS, Browsing
+from workbench.app.panes.data.browsing import VIEWS
 from workbench.app.panes.data.columns import Columns
 from workbench.app.panes.data.findings import Findings
 from workbench.app.panes.data.lengths import Lengths
 from workbench.app.panes.data.set_up import SetUp
 from workbench.app.panes.data.view_names import ViewNames
+from workbench.app.panes.data.walking import Walking
 from workbench.app.reading import DataState, data_key, sentence_of
 from workbench.app.words import base_name
 from workbench.core.memory.device import Device
@@ -47,7 +48,7 @@ REMEMBERED = 100
 """Changes that can be taken back."""
 
 
-class DataPane(Browsing):
+class DataPane(Walking):
     """The rows and how they are trained on."""
 
     BINDINGS = bindings_for("data")
@@ -166,7 +167,7 @@ class DataPane(Browsing):
             panel.show(self.recipe)
             panel.show_report(self.data_state.report)
         elif isinstance(panel, Findings):
-            panel.show(self.data_state, self.recipe.data, bool(self._past))
+            panel.show(self.data_state, self.recipe.data, bool(self._past), self.known)
         elif isinstance(panel, Lengths):
             panel.show(self.recipe, self.data_state, self.skeleton, self.device)
 
@@ -243,6 +244,9 @@ class DataPane(Browsing):
         elif self.trail is not None:
             event.stop()
             self.end_trail()
+        elif self.only:
+            event.stop()
+            self.show_only("")
         elif self.data_state.busy:
             event.stop()
             self.desk.stop_reading()
@@ -254,7 +258,8 @@ class DataPane(Browsing):
         event.stop()
         if self.has_class("-instead"):
             await self._close_side()
-        if self.trail == event.trail:
+        if self.trail is not None and self.trail.name == event.trail.name and self.trail.words == event.trail.words:
+            self.trail = event.trail
             self.action_next_on_trail(1)
         else:
             self.follow(event.trail, 0)
@@ -281,7 +286,10 @@ class DataPane(Browsing):
         """Leave the lit row out, or take it again where its number is left out."""
         if not self.rows.total:
             return
-        number = self.rows.cursor + 1
+        if self.rows.of != "source":
+            self.post_message(Told("This row stands in the held-out file, which is taken whole; x leaves out others."))
+            return
+        number = self.rows.lit + 1
         out = list(self.recipe.data.leave_out)
         if number in out:
             out.remove(number)
