@@ -103,3 +103,12 @@ def test_rows_are_listed_by_what_becomes_of_them(workbench):
     said = workbench("data", "rows", *settings, "--of", "duplicate").stdout.splitlines()
     assert said[0].startswith("duplicate: 1 rows of") and said[0].endswith("rows.json.") and said[1] == "Row 5"
     assert "There are no rows called 'x'" in workbench.refused("data", "rows", "rows.json", "--of", "x")
+
+
+def test_a_row_is_printed_in_every_chat_template(workbench):
+    found = workbench.document("data", "templates", "capitals", "--row", "2")
+    assert [template["name"] for template in found["templates"]][:3] == ["own", "chatml", "alpaca"]
+    said = workbench("data", "templates", "capitals", "--row", "2").stdout
+    assert "own, which the recipe takes: 13 tokens" in said
+    assert "<|im_start|>user\n  What is the capital of Denmark?" in said
+    assert "There is no row 999" in workbench.refused("data", "templates", "capitals", "--row", "999")

@@ -80,6 +80,7 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
         Action("search", "Search", "Search in the text of all rows.", ("slash", "ctrl+f")),
         Action("only", "Only", "List some of the rows: held out, cut, left out, with a finding.", ("o",)),
         Action("next_view", "View", "Show the row as it is in the file, as rendered, or as tokens.", ("v", "ctrl+t")),
+        Action("templates", "Templates", "Show this row in every chat template, and choose one.", ("t",), foot=False),
         Action("next_on_trail(-1)", "Row before", "Go to the one before.", ("N",), foot=False),
         Action("next_long", "Next long row", "Go to the next row longer than data.max_length.", ("c",), foot=False),
         Action("any_row", "Any row", "Go to a row by chance.", ("a",), foot=False),

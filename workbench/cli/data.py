@@ -1,4 +1,4 @@
-"""workbench data: the rows that a recipe takes saved to a new file, rows by their text or their use, and splits."""
+"""workbench data: the rows that a recipe takes saved anew, rows by their text or use or in each template, splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.models import ask_helper, fetch_data, find_folder, tell_progress
-from workbench.cli.page import say, say_json
+from workbench.cli.page import find_page, say, say_json
 from workbench.cli.recipes import anchor_path, change
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace, find_workspace
@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
         if getattr(given, name) is not None:
             settings[f"data.{name}"] = getattr(given, name)
     recipe = change(Recipe(), {**settings, **parse_settings(given.settings)})
-    act = {"search": _search, "rows": _rows, "clean": _clean}[given.action]
+    act = {"search": _search, "rows": _rows, "templates": _templates, "clean": _clean}[given.action]
     return act(given, recipe, workspace)
 
 
@@ -97,6 +97,29 @@ def _rows(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> in
         said = f"{count_text(found['count'])} rows of {visible_text(found['file'])}"
         say(f"{given.of.replace('_', ' ')}: {said}.")
         _say_rows(found["rows"])
+    return 0
+
+
+def _templates(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
+    from workbench.core.data.previews import preview_templates
+
+    folder = find_folder(recipe.model, workspace)
+    fetch_data(recipe, workspace)
+    found = preview_templates(recipe, folder, given.row - 1, workspace)
+    if given.json:
+        say_json(found)
+        return 0
+    page = find_page()
+    for template in found["templates"]:
+        chosen = ", which the recipe takes" if template["chosen"] else ""
+        figures = f"{count_text(template['count'])} tokens, {count_text(template['trained_count'])} trained on"
+        say(page.bold(visible_text(template["name"])) + f"{chosen}: {template['problem'] or figures}")
+        for warning in template["warnings"]:
+            for line in page.entry(f"{warning['severity']:<9}", visible_text(warning["sentence"])):
+                say(line)
+        for line in template["rendered"].splitlines():
+            say(f"  {visible_text(line)}")
+        say("")
     return 0
 
 

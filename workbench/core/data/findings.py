@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.core.data.built_in import END_TOKENS
-from workbench.core.data.example import Example
 from workbench.core.data.survey import Survey, rows_of
+from workbench.core.data.template_warnings import ends_untrained, starts_twice, warnings_of
 from workbench.core.data.templates import ChatTemplate
 from workbench.core.recipe import DataSection
 
@@ -86,9 +85,9 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
         kind: [] for kind in ("no_end_token", "bos_twice", "outlier", "other_script", "other_language")
     }
     for place, row in enumerate(survey.examples):
-        if row.last_trained >= 0 and row.token_at(row.last_trained) not in special and not _ends(row, special):
+        if ends_untrained(row, special):
             found["no_end_token"].append(place)
-        if bos is not None and len(row) > 1 and row.token_at(0) == bos == row.token_at(1):
+        if starts_twice(row, bos):
             found["bos_twice"].append(place)
     lengths = [len(row) for row in survey.examples]
     if len(lengths) >= 20:
@@ -108,12 +107,6 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
     if 2 * len(words) >= len(lengths):
         survey.kinds.pop("one_word", None)  # it is what this data is about
     survey.kinds.update({kind: places for kind, places in found.items() if places})
-
-
-def _ends(row: Example, special: frozenset[int]) -> bool:
-    """Whether an end token stands before the white space that ends the trained part, as Gemma's template writes it."""
-    place = row.last_trained
-    return place > 0 and row.token_at(place - 1) in special
 
 
 def _most_common(values: Sequence[str]) -> str:
@@ -227,36 +220,14 @@ def _about_labels(taken: Taken) -> list[dict[str, Any]]:
 
 
 def _about_template(taken: Taken) -> list[dict[str, Any]]:
-    """What a chat template that is not the model's own means, and the token that it ends answers with."""
-    template, tokenizer = taken.template, taken.template.tokenizer
+    """What the chat template means, with the remedy where another suits the model better."""
     if taken.form == "text":
         return []
-    name, rows = template.name, rows_of(taken.survey, taken.train)
-    found: list[tuple[str, str, str, dict[str, Any] | None]] = []
-    if name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
-        sentence = f"The chat template {name} is not the model's own; it was trained with another."
-        found.append(("foreign_template", "warning", sentence, _other_template(taken)))
-    elif tokenizer.chat_template is None and taken.section.template == "auto":
-        sentence = "The model has no chat template, as base models have none, so a plain one is used."
-        found.append(("no_template", "info", sentence, None))
-    end = END_TOKENS.get(name, "")
-    token = tokenizer.backend.token_to_id(end) if end else None
-    if end and token is None:
-        pieces = len(tokenizer.encode(end)[0])
-        sentence = (
-            f"The chat template {name} ends an answer with {end}, which is no token of this model but {pieces} tokens "
-            "of text, so a chat program will not know where an answer ends."
-        )
-        found.append(("unknown_end_token", "warning", sentence, _other_template(taken)))
-    elif end and tokenizer.chat_template is None and token != tokenizer.eos_id:
-        sentence = (
-            f"The chat template {name} ends an answer with {end}, which a base model without a template has most "
-            f"likely never been trained on; its own end token is {tokenizer.eos_token or 'unknown'}."
-        )
-        found.append(("untrained_end_token", "warning", sentence, _other_template(taken)))
+    rows, other = rows_of(taken.survey, taken.train), _other_template(taken)
     return [
         {**_finding(kind, severity, rows, "", fix), "about_all": True, "sentence": sentence}
-        for kind, severity, sentence, fix in found
+        for kind, severity, sentence in warnings_of(taken.template, taken.section.template == "auto")
+        for fix in (other if severity == "warning" else None,)
     ]
 
 
