@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from waiting import wait_for
 
 from workbench.app.actions import ACTIONS
-from workbench.app.panes.data.browsing import json_of
 from workbench.app.panes.data.rows import RowList
 from workbench.app.panes.data.views import RawView, TokensView
+from workbench.app.panes.data.walking import json_of
 from workbench.app.screens.explanation import Explanation, explanation_of
 from workbench.core.data.tokenizer import open_tokenizer
 from workbench.core.places import tiny_folder

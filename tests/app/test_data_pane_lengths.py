@@ -70,7 +70,7 @@ async def test_the_recipe_follows_the_slider_once_it_rests_and_all_else_follows_
         await wait_for(lambda: app.recipe.data.max_length == limit)
         assert app.estimate.reserved < before
         await wait_for(lambda: app.data_state.report["max_length"] == limit)
-        assert app.data_state.report == inspect_data(app.recipe, tiny_folder())
+        assert app.data_state.report == inspect_data(app.recipe, tiny_folder(), sets=True)
         await press(pilot, "u")
         await wait_for(lambda: app.recipe.data.max_length == 512)
         await wait_for(lambda: panel.slider.limit == 512)
@@ -191,3 +191,29 @@ def test_a_move_of_the_slider_over_a_million_lengths_takes_less_than_a_frame_to_
         figures_at(lengths, limit)
         spent.append(time.process_time() - started)
     assert min(spent) < 0.05
+
+
+def painted(app):
+    """Every cell of the screen with its colours."""
+    return [
+        [(segment.text, segment.style) for segment in line.simplify()]
+        for line in app.screen._compositor.render_strips()
+    ]
+
+
+@pytest.mark.parametrize("size", [(160, 45), (80, 24)])
+async def test_what_is_repainted_in_parts_looks_like_all_of_it_painted_anew(workspace, tmp_path, size):
+    async with opened(workspace, story(data={"source": varied(tmp_path)}), size) as (app, pilot):
+        panel = await open_lengths(app, pilot)
+        for keys in (["end", "left", "left", "left"], ["pageup", "right", "shift+left"], ["plus", "plus"], ["home"]):
+            await press(pilot, *keys)
+            await wait_for(
+                lambda: app.data_state.report["max_length"] == panel.slider.limit and not app.data_state.busy
+            )
+            await wait_for(lambda: not any(worker.is_running for worker in app.built["data"].workers))
+            await pilot.pause()
+            in_parts = painted(app)
+            for widget in app.screen.walk_children():
+                widget.refresh()
+            await pilot.pause()
+            assert painted(app) == in_parts

@@ -89,3 +89,26 @@ def test_questions_without_answers_are_inspected_refused_for_training_and_asked(
     answers = taught.document("chat", "taught", "--questions", "ask.jsonl", "--first", "2", "--max-tokens", "4")
     assert [answer["prompt"] for answer in answers] == ["Capital 0?", "Capital 1?"]
     assert "choose one of them" in taught.refused("chat", "taught", "--questions", "ask.jsonl", "--prompt", "a")
+
+
+def test_rows_are_listed_by_what_becomes_of_them(workbench):
+    rows = [{"instruction": f"Ask {number}?", "output": f"It is {number} then."} for number in range(30)]
+    rows[4] = rows[2]
+    (workbench.folder / "rows.json").write_text(json.dumps(rows))
+    settings = ("rows.json", "--set", "data.held_out=0.2", "--leave-out", "1")
+    counts = workbench.document("data", "rows", *settings)["counts"]
+    assert (counts["train"], counts["held_out"], counts["left_out"], counts["duplicate"]) == (23, 6, 1, 1)
+    held = workbench.document("data", "rows", *settings, "--of", "held_out")
+    assert held["count"] == len(held["rows"]) == 6
+    said = workbench("data", "rows", *settings, "--of", "duplicate").stdout.splitlines()
+    assert said[0].startswith("duplicate: 1 rows of") and said[0].endswith("rows.json.") and said[1] == "Row 5"
+    assert "There are no rows called 'x'" in workbench.refused("data", "rows", "rows.json", "--of", "x")
+
+
+def test_a_row_is_printed_in_every_chat_template(workbench):
+    found = workbench.document("data", "templates", "capitals", "--row", "2")
+    assert [template["name"] for template in found["templates"]][:3] == ["own", "chatml", "alpaca"]
+    said = workbench("data", "templates", "capitals", "--row", "2").stdout
+    assert "own, which the recipe takes: 13 tokens" in said
+    assert "<|im_start|>user\n  What is the capital of Denmark?" in said
+    assert "There is no row 999" in workbench.refused("data", "templates", "capitals", "--row", "999")

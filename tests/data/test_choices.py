@@ -1,6 +1,7 @@
 """Which rows a recipe takes: filters, first rows, mixes, splits, and what becomes of long ones; all by seed."""
 
 import json
+import random
 from collections import Counter
 
 import pytest
@@ -198,3 +199,26 @@ def _lengths(length, limit, how):
     if how == "split":
         return [min(limit, length - start) for start in range(0, length, limit)]
     return [] if how == "drop" else [limit]
+
+
+def best_fit(lengths, room):
+    """Best fit, longest first, one row after the other, as a list of what is left in each sequence."""
+    left = []
+    for length in sorted(lengths, reverse=True):
+        fits = [space for space in left if space >= length]
+        if fits:
+            left.remove(min(fits))
+            left.append(min(fits) - length)
+        else:
+            left.append(room - length)
+    return left
+
+
+def test_packing_by_counts_is_best_fit_packing_row_by_row():
+    chance = random.Random(11)
+    for _ in range(200):
+        room = chance.randint(4, 60)
+        lengths = [chance.randint(1, room) for _ in range(chance.randint(1, 80))]
+        counts = [[length, lengths.count(length)] for length in sorted(set(lengths))]
+        found = figures_at({"total": counts, "answer_end": counts, "answer_start": counts}, room)
+        assert found["sequences"] == len(best_fit(lengths, room))

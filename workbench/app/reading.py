@@ -117,7 +117,7 @@ async def read_data(helper: Helper, recipe: Recipe, workspace: Workspace, say: S
         elif event.get("text"):
             say(str(event["text"]))
 
-    return await helper.request("inspect", on_event=tell, recipe=recipe_to_mapping(recipe), masks=0)
+    return await helper.request("inspect", on_event=tell, recipe=recipe_to_mapping(recipe), sets=True)
 
 
 async def sentence_of(work: Callable[[], Awaitable[Any]]) -> tuple[Any, str]:

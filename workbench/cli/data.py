@@ -1,13 +1,14 @@
-"""workbench data: the rows that a recipe takes saved to a new file, rows that hold a text, and the splits there are."""
+"""workbench data: the rows that a recipe takes saved anew, rows by their text or use or in each template, splits."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.cli.models import ask_helper, fetch_data, find_folder, tell_progress
-from workbench.cli.page import say, say_json
+from workbench.cli.page import find_page, say, say_json
 from workbench.cli.recipes import anchor_path, change
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace, find_workspace
@@ -15,7 +16,7 @@ from workbench.core.recipe import Recipe, parse_settings
 from workbench.core.words import count_text, size_text, visible_text
 
 SHOWN = 1000
-"""Row numbers that are printed; --json names up to ten thousand."""
+"""Row numbers that are printed; --json names all of a set, and up to ten thousand matches of a search."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -34,7 +35,8 @@ def run(given: argparse.Namespace) -> int:
         if getattr(given, name) is not None:
             settings[f"data.{name}"] = getattr(given, name)
     recipe = change(Recipe(), {**settings, **parse_settings(given.settings)})
-    return _search(given, recipe, workspace) if given.action == "search" else _clean(given, recipe, workspace)
+    act = {"search": _search, "rows": _rows, "templates": _templates, "clean": _clean}[given.action]
+    return act(given, recipe, workspace)
 
 
 def _clean(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
@@ -50,7 +52,8 @@ def _clean(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> i
     else:
         say(
             f"{count_text(saved['rows'])} of {count_text(saved['source_rows'])} rows are in "
-            f"{visible_text(saved['path'])} ({size_text(saved['bytes'])})."
+            f"{visible_text(saved['path'])} ({size_text(saved['bytes'])}"
+            + (f", each a row of {saved['format']})." if saved["format"] else ").")
         )
     return 0
 
@@ -67,9 +70,56 @@ def _search(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> 
         return 0
     what = visible_text(repr(given.text))
     say(f"{count_text(found['total'])} of {count_text(found['searched'])} rows hold {what}.")
-    if found["rows"]:
-        more = ", …" if found["total"] > SHOWN else ""
-        say(f"Row {', '.join(str(row + 1) for row in found['rows'][:SHOWN])}{more}")
+    _say_rows(found["rows"])
+    return 0
+
+
+def _say_rows(rows: Sequence[int]) -> None:
+    if rows:
+        more = ", …" if len(rows) > SHOWN else ""
+        say(f"Row {', '.join(str(row + 1) for row in rows[:SHOWN])}{more}")
+
+
+def _rows(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
+    from workbench.core.data.inspect import list_rows
+    from workbench.core.data.row_sets import USES
+
+    folder = find_folder(recipe.model, workspace)
+    fetch_data(recipe, workspace)
+    found = list_rows(recipe, folder, given.of, workspace=workspace)
+    if given.json:
+        say_json(found)
+    elif given.of is None:
+        for name, count in found["counts"].items():
+            meaning = f"  {USES[name]}" if name in USES else ""
+            say(f"{name:<26} {count_text(count):>9}{meaning}".rstrip())
+    else:
+        said = f"{count_text(found['count'])} rows of {visible_text(found['file'])}"
+        say(f"{given.of.replace('_', ' ')}: {said}.")
+        _say_rows(found["rows"])
+    return 0
+
+
+def _templates(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
+    from workbench.core.data.previews import preview_templates
+
+    folder = find_folder(recipe.model, workspace)
+    fetch_data(recipe, workspace)
+    found = preview_templates(recipe, folder, given.row - 1, workspace)
+    if given.json:
+        say_json(found)
+        return 0
+    page = find_page()
+    for template in found["templates"]:
+        chosen = ", which the recipe takes" if template["chosen"] else ""
+        figures = f"{count_text(template['count'])} tokens, {count_text(template['trained_count'])} trained on"
+        say(page.bold(visible_text(template["name"])) + f"{chosen}: {template['problem'] or figures}")
+        for warning in template["warnings"]:
+            for line in page.entry(f"{warning['severity']:<9}", visible_text(warning["sentence"])):
+                say(line)
+        for line in template["rendered"].splitlines():
+            say(f"  {visible_text(line)}")
+        say("")
     return 0
 
 

@@ -87,7 +87,12 @@ def _lines(report: dict[str, Any], page: Page) -> Iterator[str]:
     for finding in report["findings"]:
         rows = ", ".join(str(row + 1) for row in finding["rows"][:10])
         more = ", …" if finding["count"] > 10 else ""
-        yield from _entry(finding["severity"], f"{finding['sentence']} Row {rows}{more}", page)
+        where = " Row" if finding["of"] == "source" else " Held-out row"
+        said = f"{where} {rows}{more}" if rows else ""
+        yield from _entry(finding["severity"], f"{finding['sentence']}{said}", page)
+    most = max(report["findings"], key=lambda finding: finding["more"], default=None)
+    if most is not None and most["more"]:
+        yield f"workbench data rows {visible_text(str(report['source']))} --of {most['kind']} names all of its rows."
 
 
 def _entry(label: str, text: str, page: Page) -> list[str]:

@@ -199,17 +199,20 @@ def build_parser() -> Parser:
     _set(inspect)
 
     data = verb(
-        "data", "Rows of a data set: saved clean to a file, searched for a text, or the splits that there are.",
+        "data", "Rows of a data set: saved clean, searched for a text, listed by what becomes of them; or its splits.",
         keys=True,
     )  # fmt: skip
     data.add_argument(
-        "action", choices=("clean", "search", "splits"), metavar="ACTION",
-        help="clean DATA --to FILE, search DATA --text TEXT, or splits DATA",
+        "action", choices=("clean", "search", "rows", "templates", "splits"), metavar="ACTION",
+        help="clean DATA --to FILE, search DATA --text TEXT, rows DATA --of WHAT, templates DATA --row N, "
+        "or splits DATA",
     )  # fmt: skip
     data.add_argument("data", metavar="DATA", help=DATA)
     data.add_argument("--subset", metavar="NAME", help="subset of Hub data or a folder")
     data.add_argument("--split", metavar="NAME", help="split of it")
     data.add_argument("--text", metavar="TEXT", help="what a row must hold, in letters of either case")
+    data.add_argument("--of", metavar="WHAT", help="train, held_out, cut, left_out, findings, or a kind of finding")
+    data.add_argument("--row", type=whole(1), default=1, metavar="N", help="row shown in each chat template (1)")
     data.add_argument("--to", metavar="FILE", help="the new file, .jsonl or .parquet")
     data.add_argument("--leave-out", nargs="+", metavar="WHAT", help="row numbers from 1, or kinds of findings")
     data.add_argument("--keep-first", action="store_true", help="of rows that say the same, keep the first")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.visual import visualize
 from textual.widget import Widget
 
@@ -35,8 +35,18 @@ class Drawn(Widget):
             return
         width, before = self._last
         now = self._draw(width)
-        if now != before:  # a new layout sends the whole screen again, so only where the height is another
-            self.refresh(layout=self._height_of(now, width) != self._height_of(before, width))
+        if now.is_same(before):
+            return
+        height = self._height_of(now, width)
+        if height != self._height_of(before, width):  # a new layout sends the whole screen again
+            self.refresh(layout=True)
+            return
+        old, new = before.split("\n", allow_blank=True), now.split("\n", allow_blank=True)
+        if len(old) == len(new) == height:  # no line is wrapped, so only those that differ are sent
+            changed = (Region(0, y, width, 1) for y in range(height) if not old[y].is_same(new[y]))
+            self.refresh(*changed)
+        else:
+            self.refresh()
 
     @property
     def text(self) -> str:

@@ -77,6 +77,8 @@ class TextField(Input, Field):
         self.key = key
         self.knob = knob
         self.live = live
+        self.opener: Callable[[], None] | None = None
+        """What shows the suggestions, where it is more than a list."""
         self._kept: Any = None
 
     def show(self, value: Any) -> None:
@@ -95,6 +97,9 @@ class TextField(Input, Field):
 
     def open_list(self) -> None:
         """List what is offered."""
+        if self.opener is not None:
+            self.opener()
+            return
         from workbench.app.screens.choice import ChoiceScreen
 
         choices = list(self.suggestions)

@@ -9,7 +9,9 @@ from typing import Any
 
 from workbench.core.data.dataset import Progress, prepare_data
 from workbench.core.data.lines import Row
-from workbench.core.data.reading import read_data
+from workbench.core.data.mask import as_mapping
+from workbench.core.data.reading import ReadData, read_data
+from workbench.core.data.turns import Conversation
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
@@ -27,7 +29,10 @@ def save_clean(
 ) -> dict[str, Any]:
     """Write the rows that `recipe` trains on or holds out to `to` (.jsonl or .parquet); the source is not touched.
 
-    `{"path", "rows", "source_rows", "bytes"}`. UserError where `to` exists already or has another ending.
+    Rows are written as they stand in their source. Where no single row is one conversation, as in a tree of messages,
+    or where sources of different formats are mixed, each conversation becomes a row with its `messages`.
+    `{"path", "rows", "source_rows", "bytes", "format"}`; `format` is None or messages. UserError where `to` exists
+    already or has another ending.
     """
     if to.suffix.lower() not in KINDS:
         raise UserError(f"{to.name} cannot be written; its name ends in {' or '.join(KINDS)}.")
@@ -35,23 +40,41 @@ def save_clean(
         raise UserError(f"There is already a file {to}; choose another name.")
     if not to.parent.is_dir():
         raise UserError(f"There is no folder {to.parent}; make it first.")
+    data = read_data(recipe.data, workspace=workspace)
+    form = written_form(data)
     prepared = prepare_data(recipe, model_folder, progress, workspace)
     wanted = {item.row for item in prepared.train}
     if not isinstance(recipe.data.held_out, str):
         wanted |= {item.row for item in prepared.held_out}
-    data = read_data(recipe.data, workspace=workspace)
-    if data.form.name == "oasst":
-        raise UserError("Trees of messages cannot be cleaned row by row; set data.leave_out in the recipe instead.")
     aside = to.with_name(f".{to.name}.part")
     try:
-        rows = (raw for raw, item in data.pairs() if item.row in wanted)
+        rows = (raw if form is None else _as_messages(item) for raw, item in data.pairs() if item.row in wanted)
         count = _write_lines(rows, aside) if to.suffix.lower() == ".jsonl" else _write_parquet(rows, aside)
         aside.rename(to)
     except OSError as error:
         raise UserError(f"{to} cannot be written ({error.strerror or error}).") from None
     finally:
         aside.unlink(missing_ok=True)
-    return {"path": str(to), "rows": count, "source_rows": prepared.report["rows"], "bytes": to.stat().st_size}
+    size = to.stat().st_size
+    return {"path": str(to), "rows": count, "source_rows": prepared.report["rows"], "bytes": size, "format": form}
+
+
+def written_form(data: ReadData) -> str | None:
+    """The format that the rows are saved in: None as they stand, or `messages`. UserError where none holds them all."""
+    forms = {(part.form.name, tuple(sorted(part.form.mapping.items()))) for part in data.parts}
+    if len(forms) == 1 and data.form.name != "oasst":
+        return None
+    if any(part.form.name == "text" for part in data.parts):
+        raise UserError("Plain text is mixed with conversations, and no format holds both; save each source alone.")
+    return "messages"
+
+
+def _as_messages(item: Conversation) -> Row:
+    turns = []
+    for message in item.messages:
+        weight = {} if message.weight else {"weight": 0}
+        turns.append({**as_mapping(message), **weight})
+    return {"messages": turns, **({"tools": list(item.tools)} if item.tools else {})}
 
 
 def _write_lines(rows: Iterator[Row], to: Path) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.core.data.conversations import Conversation, Format
 from workbench.core.data.encode import encode_conversations, encode_text
 from workbench.core.data.example import Example, fit_rows
-from workbench.core.data.findings import KINDS, Taken, find_problems, note_tokens
+from workbench.core.data.findings import KINDS, Taken, find_problems, name_first, note_tokens
 from workbench.core.data.lengths import count_lengths, figures_at, length_figures
 from workbench.core.data.mask import as_mapping, shield_message
 from workbench.core.data.reading import Choice, ReadData, draw_copies, read_choice, read_data
+from workbench.core.data.row_sets import RowSet, sets_of_rows
 from workbench.core.data.splits import join_clusters, split_clusters, split_rows, split_stratified
 from workbench.core.data.survey import Survey, rows_of, survey_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
@@ -57,6 +58,8 @@ class PreparedData:
     template: ChatTemplate
     notices: tuple[str, ...]
     """What the person should know, in sentences."""
+    sets: Mapping[str, RowSet] = field(default_factory=dict)
+    """All rows that a part of the report counts, by name."""
 
 
 def prepare_data(
@@ -127,8 +130,11 @@ def _prepare(
         ask(held_data.row_at(row)[1], template, section.max_length, shielded) for row in rows_of(held_survey, held)
     )
     questions = tuple(question for question in asked if question is not None)
-    report = _report(recipe, data, taken, choice, (trained, held_out))
-    return PreparedData(trained, held_out, questions, report, tokenizer, template, _notices(report))
+    findings = find_problems(taken)
+    sets = sets_of_rows(survey.rows, (item.row for item in trained), (item.row for item in held_out),
+                        held_survey is not survey, _long_rows(taken, section.max_length), findings)  # fmt: skip
+    report = _report(recipe, data, taken, choice, (trained, held_out), sets["cut"].rows, findings)
+    return PreparedData(trained, held_out, questions, report, tokenizer, template, _notices(report), sets)
 
 
 def ask(conversation: Conversation, template: ChatTemplate, max_length: int, shielded: bool = True) -> Question | None:
@@ -207,24 +213,25 @@ def _fit(
     leaks: Sequence[int],
 ) -> tuple[Fitted, Taken]:
     limit, how = recipe.data.max_length, recipe.data.over_length
-    long: list[int] = []
-    cut: list[int] = []
-    silent: list[int] = []
+    apart = held[0] is not training[0]
+    found: dict[str, list[int]] = {}
     parts: list[list[list[Example]]] = []
-    for survey, places in (training, held):
-        found = []
+    for side, (survey, places) in (("", training), ("held_out_" if apart else "", held)):
+        fitted = []
         for place in places:
             row = survey.examples[place]
             pieces = fit_rows(row, limit, how)
             if not row.trained_tokens or (pieces and not any(piece.trained_tokens for piece in pieces)):
-                silent.append(row.row)
+                found.setdefault(f"{side}no_trained_token", []).append(row.row)
             elif not pieces:
-                long.append(row.row)
-            if len(row) > limit and pieces:
-                cut.append(row.row)
-            found.append([piece for piece in pieces if piece.trained_tokens])
-        parts.append(found)
-    cut = [] if how == "split" else cut
+                found.setdefault(f"{side}too_long", []).append(row.row)
+            if len(row) > limit and pieces and how != "split":
+                found.setdefault(f"{side}cut", []).append(row.row)
+            fitted.append([piece for piece in pieces if piece.trained_tokens])
+        parts.append(fitted)
+    unused = {kind: rows for kind, rows in found.items() if kind.startswith("held_out_")}
+    if apart and form.name != "instruction":
+        unused["held_out_unusable"] = [row for rows in held[0].unusable.values() for row in rows]
     taken = Taken(
         recipe.data,
         form.name,
@@ -233,9 +240,10 @@ def _fit(
         *training,
         *held,
         leaks,
-        long,
-        cut,
-        sorted(silent),
+        found.get("too_long", []),
+        found.get("cut", []),
+        found.get("no_trained_token", []),
+        unused,
     )
     return (parts[0], parts[1]), taken
 
@@ -257,6 +265,8 @@ def _report(
     taken: Taken,
     choice: Choice,
     kept: tuple[Sequence[Example], Sequence[Example]],
+    long: Sequence[int],
+    findings: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     section, survey = recipe.data, taken.survey
     limit = section.max_length
@@ -297,10 +307,10 @@ def _report(
             "rows": sum(len(row) > limit for row in used),
             "tokens": sum(max(0, len(row) - limit) for row in used),
             "action": section.over_length,
-            "first": _long_rows(taken, limit)[:OVER_LONG],
+            "first": list(long[:OVER_LONG]),
         },
         "at_max_length": figures_at(counts, limit, section.over_length, recipe.training.micro_batch),
-        "findings": find_problems(taken),
+        "findings": [name_first(finding, section.source) for finding in findings],
     }
 
 

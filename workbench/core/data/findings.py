@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.core.data.built_in import END_TOKENS
-from workbench.core.data.example import Example
 from workbench.core.data.survey import Survey, rows_of
+from workbench.core.data.template_warnings import ends_untrained, starts_twice, warnings_of
 from workbench.core.data.templates import ChatTemplate
 from workbench.core.recipe import DataSection
 
 SHOWN = 20
-"""Rows that a finding names; its count is of all."""
+"""Rows that a report's finding names; its count is of all, and `workbench data rows` names all."""
 
 NOTED: dict[str, tuple[str, str]] = {
     "duplicate": ("info", "Rows that repeat an earlier row"),
@@ -39,6 +38,14 @@ OF_TEMPLATE = ("dropped_turn", "no_end_token", "bos_twice")
 """Kinds that a template brings about."""
 
 KINDS = (*NOTED, "leak")
+HELD_OUT = {
+    "held_out_unusable": "Rows of the held-out file that nothing can be measured on",
+    "held_out_too_long": "Rows of the held-out file left out, longer than data.max_length",
+    "held_out_cut": "Rows of the held-out file cut, longer than data.max_length",
+    "held_out_no_trained_token": "Rows of the held-out file left out, without a token to measure the loss on",
+}
+"""Kinds of findings about a held-out file of its own."""
+
 UNUSABLE = {"it has no answer": "no_answer", "it has no prompt": "no_prompt", "it is empty": "empty",
             "the chat template refuses it": "refused"}  # fmt: skip
 
@@ -67,6 +74,8 @@ class Taken:
     cut: Sequence[int]
     silent: Sequence[int]
     """Rows without a trained token."""
+    held_unused: Mapping[str, Sequence[int]]
+    """Rows of a held-out file of its own that are not measured, or not whole, by kind of finding."""
 
 
 def note_tokens(survey: Survey, template: ChatTemplate) -> None:
@@ -76,9 +85,9 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
         kind: [] for kind in ("no_end_token", "bos_twice", "outlier", "other_script", "other_language")
     }
     for place, row in enumerate(survey.examples):
-        if row.last_trained >= 0 and row.token_at(row.last_trained) not in special and not _ends(row, special):
+        if ends_untrained(row, special):
             found["no_end_token"].append(place)
-        if bos is not None and len(row) > 1 and row.token_at(0) == bos == row.token_at(1):
+        if starts_twice(row, bos):
             found["bos_twice"].append(place)
     lengths = [len(row) for row in survey.examples]
     if len(lengths) >= 20:
@@ -100,12 +109,6 @@ def note_tokens(survey: Survey, template: ChatTemplate) -> None:
     survey.kinds.update({kind: places for kind, places in found.items() if places})
 
 
-def _ends(row: Example, special: frozenset[int]) -> bool:
-    """Whether an end token stands before the white space that ends the trained part, as Gemma's template writes it."""
-    place = row.last_trained
-    return place > 0 and row.token_at(place - 1) in special
-
-
 def _most_common(values: Sequence[str]) -> str:
     """The value of at least three in five, or nothing."""
     counts = {value: values.count(value) for value in set(values)}
@@ -114,15 +117,18 @@ def _most_common(values: Sequence[str]) -> str:
 
 
 def find_problems(taken: Taken) -> list[dict[str, Any]]:
-    """Findings as {"kind", "severity" (info, warning, error), "count", "rows" (from 0), "sentence", "fix"}.
+    """Findings as {"kind", "severity", "count", "rows", "of", "about_all", "sentence", "fix"}.
 
-    `fix` is {"label", "settings"}: what to change in the recipe, or null. Only findings with a count are given.
+    `severity` is info, warning or error. `rows` are all of its rows, from 0 and ascending, `of` the `source` or the
+    `held_out` file; `about_all` says that it is about the data as a whole. `fix` is {"label", "settings"}: what to
+    change in the recipe, or null. Only findings with a count are given.
     """
     section, survey = taken.section, taken.survey
     found: list[dict[str, Any]] = []
     for reason, rows in survey.unusable.items():
         found.append(_finding(UNUSABLE.get(reason, "unreadable"), "warning", rows, f"Rows left out, because {reason}"))
-    longest = max((len(row) for row in survey.examples), default=0)
+    longest = max((len(row) for one in {id(survey): survey, id(taken.held_survey): taken.held_survey}.values()
+                   for row in one.examples), default=0)  # fmt: skip
     room = {"data.max_length": min(1_048_576, max(8, longest))}
     wider = {"label": f"Set the longest row to {longest:,} tokens", "settings": room}
     found.append(_finding("too_long", "warning", taken.long, "Rows left out, longer than data.max_length", wider))
@@ -134,8 +140,8 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
         what = "Rows left out, without a token to train on"
         beyond = wider if longest > section.max_length and section.over_length != "drop" else None
         found.append(_finding("no_trained_token", "warning", taken.silent, what, beyond))
+    kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
     for kind, (severity, what) in NOTED.items():
-        kept = {*taken.train, *(taken.held if taken.held_survey is survey else ())}
         places = [place for place in survey.kinds.get(kind, []) if place in kept]
         fix = _leave_out(section, kind)
         if kind in OF_TEMPLATE and 2 * len(places) > len(kept):
@@ -144,18 +150,42 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
             fix = {"label": "Keep the first of each", "settings": {"data.duplicates": "first"}}
         found.append(_finding(kind, severity, rows_of(survey, places), what, fix))
     leaks = rows_of(taken.held_survey, taken.leaks)
+    of = "source" if taken.held_survey is survey else "held_out"
     found.append(_finding("leak", "warning", leaks, "Held-out rows that are also trained on, word for word or nearly",
-                          _unleak(section)))  # fmt: skip
+                          _unleak(section), of))  # fmt: skip
+    for kind, unused in taken.held_unused.items():
+        mend = wider if kind in ("held_out_too_long", "held_out_cut") else None
+        found.append(_finding(kind, "warning", unused, HELD_OUT[kind], mend, "held_out"))
     found += _about_labels(taken) + _about_template(taken)
     return [finding for finding in found if finding["count"]]
 
 
+def name_first(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The finding as a report has it: with its first rows, how many `more` there are, and what lists all of them."""
+    rows = finding["rows"]
+    more = len(rows) - min(SHOWN, len(rows))
+    listed = f"workbench data rows {source} --of {finding['kind']} --json" if more else None
+    return {**finding, "rows": list(rows[:SHOWN]), "more": more, "all_rows": listed}
+
+
 def _finding(
-    kind: str, severity: str, rows: Sequence[int], what: str, fix: dict[str, Any] | None = None
+    kind: str,
+    severity: str,
+    rows: Sequence[int],
+    what: str,
+    fix: dict[str, Any] | None = None,
+    of: str = "source",
 ) -> dict[str, Any]:
-    sentence = f"{what}: {len(rows):,}."
-    shown = list(rows[:SHOWN])
-    return {"kind": kind, "severity": severity, "count": len(rows), "rows": shown, "sentence": sentence, "fix": fix}
+    return {
+        "kind": kind,
+        "severity": severity,
+        "count": len(rows),
+        "rows": sorted(rows),
+        "of": of,
+        "about_all": False,
+        "sentence": f"{what}: {len(rows):,}.",
+        "fix": fix,
+    }
 
 
 def _leave_out(section: DataSection, kind: str) -> dict[str, Any]:
@@ -181,49 +211,23 @@ def _about_labels(taken: Taken) -> list[dict[str, Any]]:
     fix = None
     if taken.answers and isinstance(taken.section.held_out, float) and by == "random":
         fix = {"label": "Hold out the same share of each label", "settings": {"data.held_out_by": taken.answers}}
-    return [
-        {
-            "kind": "label_imbalance",
-            "severity": "warning",
-            "count": least,
-            "rows": rows_of(survey, places[:SHOWN]),
-            "sentence": f"Answers are {len(counts)} labels and uneven: {label!r} is {most / rows:.0%} of the rows, "
-            f"{rare!r} has {least:,}.",
-            "fix": fix,
-        }
-    ]
+    sentence = (
+        f"Answers are {len(counts)} labels and uneven: {label!r} is {most / rows:.0%} of the rows, "
+        f"{rare!r} has {least:,}."
+    )
+    rare_rows = rows_of(survey, places)
+    return [{**_finding("label_imbalance", "warning", rare_rows, "", fix), "count": least, "sentence": sentence}]
 
 
 def _about_template(taken: Taken) -> list[dict[str, Any]]:
-    """What a chat template that is not the model's own means, and the token that it ends answers with."""
-    template, tokenizer = taken.template, taken.template.tokenizer
+    """What the chat template means, with the remedy where another suits the model better."""
     if taken.form == "text":
         return []
-    name, rows = template.name, rows_of(taken.survey, taken.train)
-    found: list[tuple[str, str, str, dict[str, Any] | None]] = []
-    if name != "own" and tokenizer.chat_template is not None and template.source != tokenizer.chat_template:
-        sentence = f"The chat template {name} is not the model's own; it was trained with another."
-        found.append(("foreign_template", "warning", sentence, _other_template(taken)))
-    elif tokenizer.chat_template is None and taken.section.template == "auto":
-        sentence = "The model has no chat template, as base models have none, so a plain one is used."
-        found.append(("no_template", "info", sentence, None))
-    end = END_TOKENS.get(name, "")
-    token = tokenizer.backend.token_to_id(end) if end else None
-    if end and token is None:
-        pieces = len(tokenizer.encode(end)[0])
-        sentence = (
-            f"The chat template {name} ends an answer with {end}, which is no token of this model but {pieces} tokens "
-            "of text, so a chat program will not know where an answer ends."
-        )
-        found.append(("unknown_end_token", "warning", sentence, _other_template(taken)))
-    elif end and tokenizer.chat_template is None and token != tokenizer.eos_id:
-        sentence = (
-            f"The chat template {name} ends an answer with {end}, which a base model without a template has most "
-            f"likely never been trained on; its own end token is {tokenizer.eos_token or 'unknown'}."
-        )
-        found.append(("untrained_end_token", "warning", sentence, _other_template(taken)))
+    rows, other = rows_of(taken.survey, taken.train), _other_template(taken)
     return [
-        {**_finding(kind, severity, rows, "", fix), "sentence": sentence} for kind, severity, sentence, fix in found
+        {**_finding(kind, severity, rows, "", fix), "about_all": True, "sentence": sentence}
+        for kind, severity, sentence in warnings_of(taken.template, taken.section.template == "auto")
+        for fix in (other if severity == "warning" else None,)
     ]
 
 

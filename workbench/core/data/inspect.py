@@ -11,11 +11,12 @@ from workbench.core.data.conversations import Conversation
 from workbench.core.data.dataset import Progress, prepare_data
 from workbench.core.data.encode import Encoded, Job, encode_stream
 from workbench.core.data.example import fit_rows
-from workbench.core.data.findings import KINDS
+from workbench.core.data.findings import HELD_OUT, KINDS, UNUSABLE
 from workbench.core.data.lines import BAD_ROW, Row
 from workbench.core.data.mask import as_mapping
 from workbench.core.data.opened import open_data
 from workbench.core.data.reading import Choice, ReadData, read_choice
+from workbench.core.data.row_sets import USES, RowSet, pack_sets
 from workbench.core.data.splits import split_rows
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
@@ -39,10 +40,16 @@ def inspect_data(
     masks: int = 0,
     progress: Progress | None = None,
     workspace: Workspace | None = None,
+    sets: bool = False,
 ) -> dict[str, Any]:
-    """The report on a recipe's data; with `masks`, the first so many training rows token by token."""
+    """The report on a recipe's data; with `masks`, the first so many training rows token by token.
+
+    With `sets` it has `row_sets`: all rows of every use and every finding, as `row_sets.pack_sets` gives them.
+    """
     prepared = prepare_data(recipe, model_folder, progress, workspace, needs_answers=False)
     report = dict(prepared.report)
+    if sets:
+        report["row_sets"] = pack_sets(prepared.sets)
     if masks:
         report["masks"] = [
             {
@@ -64,6 +71,7 @@ def page_rows(
     held_out: bool = False,
     workspace: Workspace | None = None,
     progress: Progress | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Rows `start` to `start + count` of the source (or of the held-out rows alone), each raw, rendered and as tokens.
 
@@ -72,9 +80,11 @@ def page_rows(
     `ids`, and `hidden` those behind the first 50,000, which are not given. Of a large file only these rows are read,
     and `total` is then an estimate. `json` names the columns of `raw` whose value is no text and stands there as JSON.
     `progress` is told of rows that are passed on the way to a page far behind, and while a huge row is tokenised.
+    With `numbers` the rows of those numbers are given instead, of the source or, with `held_out`, of the held-out file
+    where it is one of its own.
     """
     with watched(progress):
-        return _page(recipe, model_folder, start, count, held_out, workspace, progress)
+        return _page(recipe, model_folder, start, count, held_out, workspace, progress, numbers)
 
 
 def _page(
@@ -85,6 +95,7 @@ def _page(
     held_out: bool,
     workspace: Workspace | None,
     progress: Progress | None,
+    numbers: Sequence[int] | None,
 ) -> dict[str, Any]:
     section = recipe.data
     tokenizer = open_tokenizer(model_folder)
@@ -97,7 +108,10 @@ def _page(
         choice = Choice(None, None, frozenset(), frozenset())
     else:
         data = open_data(section, workspace=workspace)
-    if held_out and not isinstance(section.held_out, str):
+    if numbers is not None:
+        page = [data.row_at(number) for number in numbers if 0 <= number < len(data)]
+        total, counted = len(data), True
+    elif held_out and not isinstance(section.held_out, str):
         kept = _held_rows(recipe, model_folder, data, workspace)
         page = [data.row_at(row) for row in kept[start : start + count]]
         total, counted = len(kept), True
@@ -114,6 +128,30 @@ def _page(
             if shown["problem"] == SILENT:  # a question is held out to be asked, and needs no answer for that
                 shown["problem"] = None if held_out else "it is a question without an answer"
     return {"rows": rows, "total": total, "estimated": not counted}
+
+
+def list_rows(
+    recipe: Recipe,
+    model_folder: Path,
+    of: str | None = None,
+    progress: Progress | None = None,
+    workspace: Workspace | None = None,
+) -> dict[str, Any]:
+    """Numbers of the rows of a use or of a kind of finding, or with None how many rows each has.
+
+    `{"of", "file", "count", "rows": [number from 0, …]}` or `{"counts": {name: rows}}`; `file` is the data that the
+    numbers count in, which is the held-out file for what is about that alone. UserError where there is no such name.
+    """
+    section = recipe.data
+    prepared = prepare_data(recipe, model_folder, progress, workspace, needs_answers=False)
+    if of is None:
+        return {"counts": {name: len(item.rows) for name, item in prepared.sets.items()}}
+    if of not in prepared.sets and of not in (*KINDS, *HELD_OUT, *UNUSABLE.values()):
+        names = ", ".join(dict.fromkeys((*USES, *prepared.sets)))
+        raise UserError(f"There are no rows called {of[:40]!r}; there are {names}.")
+    found = prepared.sets.get(of, RowSet(()))
+    file = section.held_out if found.of == "held_out" else section.source
+    return {"of": of, "file": file, "count": len(found.rows), "rows": list(found.rows)}
 
 
 def _held_rows(recipe: Recipe, model_folder: Path, data: ReadData, workspace: Workspace | None) -> list[int]:

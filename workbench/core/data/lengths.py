@@ -133,34 +133,40 @@ def _packed(counts: Sequence[tuple[int, int]], room: int) -> int:
     rows = sum(count for _, count in counts)
     if rows > PACKED_ROWS:
         return -(-sum(length * count for length, count in counts) // room)
-    left: Counter[int] = Counter()
+    left: dict[int, int] = {}
     spaces: list[int] = []
     sequences = 0
     for length, count in reversed(counts):
         remaining = count
-        while remaining:
-            at = bisect_left(spaces, length)
-            if at == len(spaces):
-                each = room // length
-                fresh = -(-remaining // each)
-                sequences += fresh
-                full, rest = divmod(remaining, each)
-                for space, number in ((room - each * length, full), (room - rest * length, 1 if rest else 0)):
-                    if number and space > 0:
-                        _add(left, spaces, space, number)
-                break
+        at = bisect_left(spaces, length)
+        while remaining and at < len(spaces):
             space = spaces[at]
-            used = min(remaining, left[space])
+            there = left[space]
+            if there > remaining:
+                left[space] = there - remaining
+                used = remaining
+            else:
+                used = there
+                del left[space], spaces[at]
             remaining -= used
-            _add(left, spaces, space, -used)
-            if space > length:
-                _add(left, spaces, space - length, used)
+            rest = space - length
+            if rest:
+                if rest in left:
+                    left[rest] += used
+                else:
+                    left[rest] = used
+                    place = bisect_left(spaces, rest)
+                    spaces.insert(place, rest)
+                    at = place if rest >= length else at + 1  # the fullest one that the row fits
+        if remaining:
+            each = room // length
+            sequences += -(-remaining // each)
+            full, over = divmod(remaining, each)
+            for space, number in ((room - each * length, full), (room - over * length, 1 if over else 0)):
+                if number and space > 0:
+                    if space in left:
+                        left[space] += number
+                    else:
+                        left[space] = number
+                        insort(spaces, space)
     return sequences
-
-
-def _add(left: Counter[int], spaces: list[int], space: int, number: int) -> None:
-    if not left[space] and number > 0:
-        insort(spaces, space)
-    left[space] += number
-    if not left[space]:
-        spaces.remove(space)

@@ -52,6 +52,7 @@ class Helper:
             "fetch_data": self.fetch_data,
             "inspect": self.inspect,
             "rows": self.rows,
+            "templates": self.templates,
             "search": self.search,
             "columns": self.columns,
             "clean": self.clean,
@@ -143,16 +144,25 @@ class Helper:
         return recipe, folder
 
     def inspect(self, request: Request) -> dict[str, Any]:
-        """`{recipe, masks}` -> the report on the recipe's data."""
+        """`{recipe, masks, sets}` -> the report on the recipe's data."""
         recipe, folder = self._ready(request)
-        return inspect_data(recipe, folder, request.take("masks", int, 0), _counted(request), self.workspace)
+        masks, sets = request.take("masks", int, 0), request.take("sets", bool, False)
+        return inspect_data(recipe, folder, masks, _counted(request), self.workspace, sets)
 
     def rows(self, request: Request) -> dict[str, Any]:
-        """`{recipe, start, count, held_out}` -> a page of rows."""
+        """`{recipe, start, count, held_out}` or `{recipe, numbers, held_out}` -> a page of rows."""
         recipe, folder = self._ready(request)
         start, count = request.take("start", int, 0), request.take("count", int, 20)
-        held_out = request.take("held_out", bool, False)
-        return page_rows(recipe, folder, start, count, held_out, self.workspace, _counted(request))
+        held_out, numbers = request.take("held_out", bool, False), request.take("numbers", list, None)
+        return page_rows(recipe, folder, start, count, held_out, self.workspace, _counted(request), numbers)
+
+    def templates(self, request: Request) -> dict[str, Any]:
+        """`{recipe, row, held_out}` -> that row in every chat template."""
+        from workbench.core.data.previews import preview_templates
+
+        recipe, folder = self._ready(request)
+        row, held_out = request.take("row", int), request.take("held_out", bool, False)
+        return preview_templates(recipe, folder, row, self.workspace, held_out)
 
     def search(self, request: Request) -> dict[str, Any]:
         """`{recipe, text, start}` -> `{"rows", "total", "searched"}`: numbers of the rows that hold the text."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
-from collections.abc import Mapping
 from typing import Any
 
 from textual.app import ComposeResult
@@ -15,15 +12,15 @@ from textual.reactive import reactive
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import Told
 from workbench.app.panes.data.ask_line import AskLine
+from workbench.app.panes.data.known import SHOWN, KnownRows, known_rows
 from workbench.app.panes.data.rows import PAGE, Row, RowList, header
 from workbench.app.panes.data.summary import summary
-from workbench.app.panes.data.trail import Trail, severity_of_rows, trail_of_findings, words_of_row
+from workbench.app.panes.data.trail import plain_sentence
 from workbench.app.panes.data.view_names import ViewNames
 from workbench.app.panes.data.views import ConversationView, RawView, RowView, TokensView
 from workbench.app.reading import DataState, data_key, sentence_of
 from workbench.app.recipe_desk import RecipeDesk
 from workbench.app.widgets.drawn import Drawn
-from workbench.app.words import clipped, visible
 from workbench.core.recipe import Recipe, recipe_to_mapping
 from workbench.core.words import count_text
 
@@ -40,7 +37,6 @@ READ_BY = (
     "paths",
     "mix",
     "on_bad_row",
-    "filter",
     "first",
     "format",
     "mapping",
@@ -58,21 +54,19 @@ class Browsing(Horizontal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trail: Trail | None = None
-        """The rows that n and N walk; None walks those with findings."""
+        self.known = KnownRows()
+        """What the last report knows of every row."""
+        self.only = ""
+        """The set of rows that are listed; empty lists all of them."""
         self._viewed: tuple[Row | None, bool] = (None, False)
         """The row that the views show, and which end of it is cut."""
         self._resting = False
         """Whether the views wait for the cursor to rest."""
-        self._note = ""
-        """What is going on in the line below the rows."""
         self._page_problem = ""
         """Why the last page could not be read."""
         self.rows = RowList()
         self.summary = Drawn(id="summary")
-        self.row_header = Drawn(
-            lambda width: Content.styled(header(width - 1, self.rows.total), "$quiet"), id="row-header"
-        )
+        self.row_header = Drawn(self._header, id="row-header")
         self.trail_line = Drawn(id="trail")
         self.ask_line = AskLine()
         self.view_names = ViewNames(VIEWS)
@@ -96,14 +90,50 @@ class Browsing(Horizontal):
         """Take in what is known of the data now."""
         report = now.report
         if report is not None and report is not before.report:
-            self.rows.mark(severity_of_rows(report))
+            self.known = known_rows(report)
+            self.rows.mark(self.known)
             if self._page_problem:
                 self._page_problem = ""
                 self.rows.renew()
-            self._set_total(int(report["rows"]))
+            if self.only:
+                self.show_only(self.only)
+            else:
+                self._set_total(int(report["rows"]))
         elif report is None and now.problem and before.problem != now.problem and not self.rows.total:
             self.rows.clear(0)
         self._show_all()
+
+    def show_only(self, name: str) -> None:
+        """List the rows of one set alone; an empty name, or that of a set without rows, lists all."""
+        found, rows = self.known[name], self.rows
+        if name and not found.rows:
+            self.post_message(Told(f"No row is {self.words_of(name)} any more, so all rows are listed."))
+            name = ""
+        self.only = name
+        total = int(self.data_state.report["rows"]) if self.data_state.report is not None else 0
+        if not name:
+            if rows.order is not None:
+                rows.narrow(None, "source", total)
+        elif rows.of != found.of or rows.order is None or list(rows.order) != list(found.rows):
+            rows.narrow(found.rows, found.of, total)
+        self.row_header.show(self._header)
+        self.show_line()
+
+    def words_of(self, name: str) -> str:
+        """What the rows of a set have in common."""
+        said = next((plain_sentence(finding) for finding in self.known.findings if finding["kind"] == name), name)
+        words = SHOWN.get(name, said) if name else "all rows"
+        of_file = self.known[name].of != "source" and name in SHOWN
+        return f"{words} (in their own file)" if of_file else words
+
+    def _header(self, width: int) -> Content:
+        only = ""
+        if self.only:
+            only = f"{count_text(self.rows.total)} rows: {self.words_of(self.only)} {glyphs().dot} Esc lists all"
+        return header(width - 1, self.rows.highest, only)
+
+    def show_line(self) -> None:
+        """Bring the line below the rows up to date."""
 
     def _set_total(self, total: int) -> None:
         if total != self.rows.total:
@@ -116,16 +146,21 @@ class Browsing(Horizontal):
             getattr(before.data, name) != getattr(now.data, name) for name in READ_BY
         )
         if other:
-            self.trail = None
-            self.rows.mark({})
+            self.forget()
             self.fetch_first()
         elif data_key(before) != data_key(now):
             self.rows.renew()
 
+    def forget(self) -> None:
+        """Know nothing of any row: these are other data."""
+        self.known, self.only = KnownRows(), ""
+        self.rows.mark(self.known)
+
     def fetch_first(self) -> None:
         """Forget the rows and fetch the first page; how many there are comes with it."""
         self._page_problem = ""
-        self.rows.clear(0)
+        self.only = ""
+        self.rows.narrow(None, "source", 0)
         self.rows.cursor = 0
         self._viewed = None, False
         for view in self.views:
@@ -135,7 +170,7 @@ class Browsing(Horizontal):
     def _show_all(self) -> None:
         self.set_class(not self.rows.total, "-none")
         self._show_summary()
-        self._show_trail()
+        self.show_line()
 
     @property
     def summary_lines(self) -> int:
@@ -155,14 +190,17 @@ class Browsing(Horizontal):
         self.run_worker(self._fetch(event.start), group=f"rows-{event.start}", exclusive=True)
 
     async def _fetch(self, start: int) -> None:
-        desk, recipe = self.desk, self.recipe
-        page, wrong = await sentence_of(
-            lambda: desk.helper.request("rows", recipe=recipe_to_mapping(recipe), start=start, count=PAGE)
-        )
-        if data_key(recipe) != data_key(self.recipe):
+        desk, recipe, order = self.desk, self.recipe, self.rows.order
+        wanted: dict[str, Any] = {"start": start, "count": PAGE}
+        if order is not None:
+            wanted = {"numbers": list(order[start : start + PAGE]), "held_out": self.rows.of != "source"}
+        page, wrong = await sentence_of(lambda: desk.helper.request("rows", recipe=recipe_to_mapping(recipe), **wanted))
+        if data_key(recipe) != data_key(self.recipe) or order is not self.rows.order:
             return
         if wrong:
             self._page_problem = wrong
+        elif order is not None:
+            self.rows.put(start, page["rows"])
         else:
             report = self.data_state.report
             whole = not page["estimated"] or len(page["rows"]) < PAGE  # behind the last row all have been counted
@@ -195,155 +233,7 @@ class Browsing(Horizontal):
                     view.clear()
                 else:
                     view.show(row, cut_left)
-        self._show_trail()
-
-    # the line below the rows
-
-    def note(self, words: str) -> None:
-        """Say what is going on below the rows; nothing takes it back."""
-        self._note = words
-        self._show_trail()
-
-    def _show_trail(self) -> None:
-        self.trail_line.show(self._trail_words)
-
-    def _trail_words(self, width: int) -> Content:
-        if self._note:
-            return Content.styled(clipped(visible(self._note), width), "$accent")
-        report, row, trail = self.data_state.report, self.rows.cursor, self.trail
-        dot = f" {glyphs().dot} "
-        if trail is not None:
-            at = trail.place_of(row)
-            of = f"{count_text(at)} of {count_text(trail.total)}" if at else count_text(trail.total)
-            some = f", the first {count_text(len(trail.rows))} listed" if trail.total > len(trail.rows) else ""
-            end = f"{some}{dot}n next{dot}N before{dot}Esc ends"
-            words = clipped(visible(trail.words), max(8, width - len(of) - len(end) - 2))
-            return Content.assemble((words, "$accent"), f"  {of}", (end, "$quiet"))
-        found = list(words_of_row(report, row)) if report is not None else []
-        lit = self.rows.row_at(row)
-        problem = str(lit["problem"]) if lit is not None and lit["problem"] else ""
-        if problem:
-            found = [f"Left out: {problem}"]
-        style = "$text-error" if problem else "$text-warning"
-        return Content.styled(clipped(visible(dot.join(found)), width), style) if found else Content(" ")
-
-    # going to a row
-
-    def go(self, row: int) -> None:
-        """Put the cursor on a row, and it on the screen."""
-        self.rows.cursor = row
-
-    def follow(self, trail: Trail, from_row: int | None = None) -> None:
-        """Walk these rows from now on, beginning with the first at or behind the cursor."""
-        self.trail = trail
-        at = self.rows.cursor if from_row is None else from_row
-        row = trail.neighbour(at - 1, 1)
-        if row is not None:
-            self.go(row)
-        self._show_trail()
-
-    def end_trail(self) -> bool:
-        """Walk those rows no more; whether there were any."""
-        had, self.trail = self.trail is not None, None
-        self._show_trail()
-        return had
-
-    def action_next_on_trail(self, step: int) -> None:
-        trail, report = self.trail, self.data_state.report
-        if trail is None:
-            trail = trail_of_findings(report) if report is not None else None
-        row = trail.neighbour(self.rows.cursor, step) if trail is not None else None
-        if row is None:
-            known = report is not None
-            self.post_message(Told("No finding is about a single row." if known else "The data has not been read yet."))
-        else:
-            self.go(row)
-
-    def action_next_long(self) -> None:
-        report = self.data_state.report
-        if report is None:
-            self.post_message(Told("The data has not been read yet."))
-            return
-        over = report["over_length"]
-        trail = Trail(f"longer than {count_text(report['max_length'])} tokens", tuple(over["first"]), over["rows"])
-        row = trail.neighbour(self.rows.cursor, 1)
-        if row is None:
-            self.post_message(Told(f"No row is longer than {count_text(report['max_length'])} tokens."))
-        else:
-            self.trail = trail
-            self.go(row)
-            self._show_trail()
-
-    def action_any_row(self) -> None:
-        if self.rows.total:
-            self.go(random.randrange(self.rows.total))
-
-    def action_go_to(self) -> None:
-        if self.rows.total:
-            self.ask_line.ask("row", f"Go to row, 1 to {count_text(self.rows.total)}:")
-
-    def action_search(self) -> None:
-        if self.rows.total:
-            self.ask_line.ask("text", "Search for:")
-
-    def on_ask_line_left(self, event: AskLine.Left) -> None:
-        event.stop()
-        self.rows.focus()
-
-    def on_ask_line_answered(self, event: AskLine.Answered) -> None:
-        event.stop()
-        self.rows.focus()
-        self.take_answer(event.about, event.text)
-
-    def take_answer(self, about: str, text: str) -> None:
-        """Do what was asked for in the line below the rows."""
-        if about == "row":
-            digits = text.replace(",", "").replace(" ", "").replace("_", "")
-            number = int(digits) if digits.isdecimal() and len(digits) < 12 else 0
-            if 1 <= number <= self.rows.total:
-                self.go(number - 1)
-            else:
-                last = count_text(self.rows.total)
-                self.post_message(Told(f"There is no row {text[:20]}; rows go from 1 to {last}.", "warning"))
-        elif about == "text":
-            self.run_worker(self._search(text), group="asking", exclusive=True)
-
-    async def _search(self, text: str) -> None:
-        recipe = self.recipe
-
-        def tell(event: Mapping[str, Any]) -> None:
-            self.note(f"Searching {event.get('text') or ''} {glyphs().dot} Esc stops")
-
-        self.note(f"Searching {glyphs().dot} Esc stops")
-        try:
-            found, wrong = await sentence_of(
-                lambda: self.desk.helper.request("search", tell, recipe=recipe_to_mapping(recipe), text=text)
-            )
-        finally:
-            self.note("")
-        if wrong or data_key(recipe) != data_key(self.recipe):
-            self.post_message(Told(wrong or "The data has changed; search again.", "warning"))
-        elif not found["rows"]:
-            self.post_message(Told(f"No row holds {text[:40]!r}."))
-        else:
-            self.follow(Trail(f"holds {text[:40]!r}", tuple(found["rows"]), int(found["total"])))
-
-    # copying
-
-    def action_copy_row(self) -> None:
-        row = self.rows.row_at(self.rows.cursor)
-        if row is None:
-            self.post_message(Told("There is no row to copy yet."))
-            return
-        if self.conversation.has_focus:
-            what, text = "as rendered", str(row["rendered"])
-        elif self.tokens.has_focus:
-            what, text = "as token ids", json.dumps(row["ids"])
-        else:
-            what, text = "as JSON", json_of(row)
-        self.app.copy_to_clipboard(text)
-        size = count_text(len(text))
-        self.post_message(Told(f"Row {count_text(row['row'] + 1)} {what} is on the clipboard, {size} characters."))
+        self.show_line()
 
     # views
 
@@ -365,22 +255,3 @@ class Browsing(Horizontal):
         self.tokens.ids = not self.tokens.ids
         if self.has_class("-one"):
             self.chosen_view = "tokens"
-
-    def stop_asking(self) -> bool:
-        """Stop a search or a save that goes on; whether one did."""
-        going = any(worker.group == "asking" and worker.is_running for worker in self.workers)
-        self.workers.cancel_group(self, "asking")
-        return going
-
-
-def json_of(row: Row) -> str:
-    """The row as one line of JSON, as it stands in its source."""
-    return json.dumps({name: _value(row, name) for name in row["raw"]}, ensure_ascii=False)
-
-
-def _value(row: Row, name: str) -> Any:
-    text = row["raw"][name]
-    try:
-        return json.loads(text) if name in row["json"] else text
-    except ValueError:  # a value too long to be shown whole
-        return text

@@ -15,7 +15,8 @@ from textual.widgets import Button, OptionList
 from textual.widgets.option_list import Option
 
 from workbench.app.glyphs import glyphs
-from workbench.app.panes.data.trail import ABOUT_ALL, SEVERITIES, Trail, plain_sentence, trail_of_finding
+from workbench.app.panes.data.known import KnownRows
+from workbench.app.panes.data.trail import SEVERITIES, Trail, plain_sentence
 from workbench.app.reading import DataState
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.words import visible
@@ -42,14 +43,14 @@ class Entry:
     """The remedy as settings of the recipe."""
 
 
-def entries_of(report: Mapping[str, Any], section: DataSection) -> list[Entry]:
+def entries_of(report: Mapping[str, Any], section: DataSection, known: KnownRows) -> list[Entry]:
     """Findings, gravest first, and behind them what the recipe leaves out, each with the way back."""
     found = []
     for severity in SEVERITIES:
         for item in report["findings"]:
             if item["severity"] == severity:
                 fix = item["fix"] or {"label": "", "settings": {}}
-                trail = trail_of_finding(item) if item["kind"] not in ABOUT_ALL else None
+                trail = None if item["about_all"] else known.trail_of(item)
                 count = item["count"] if trail is not None else None
                 found.append(Entry(severity, count, plain_sentence(item), trail, fix["label"], fix["settings"]))
     return found + _left_out(report, section)
@@ -72,7 +73,7 @@ def _left_out(report: Mapping[str, Any], section: DataSection) -> list[Entry]:
         found.append(Entry("out", counts.get("duplicate", 0), words, None, "Take them again", settings))
     if numbers:
         rows = tuple(sorted(number - 1 for number in numbers))
-        trail = Trail("left out by its number", rows, len(rows))
+        trail = Trail("left out by its number", rows, len(rows), name="numbers")
         words = "Rows left out by their numbers"
         found.append(Entry("out", len(rows), words, trail, "Take them again", {"data.leave_out": kinds}))
     return found
@@ -169,13 +170,13 @@ class Findings(Vertical):
     def focus_first(self) -> None:
         self.list.focus()
 
-    def show(self, state: DataState, section: DataSection, can_undo: bool) -> None:
+    def show(self, state: DataState, section: DataSection, can_undo: bool, known: KnownRows) -> None:
         """Show what was found."""
         self._state = (state, section)
         self.undo_button.disabled = not can_undo
         self.heading.show(self._heading)
         before = self.lit
-        self.entries = entries_of(state.report, section) if state.report is not None else []
+        self.entries = entries_of(state.report, section, known) if state.report is not None else []
         self._draw(before)
 
     def _heading(self, width: int) -> Content:  # noqa: ARG002

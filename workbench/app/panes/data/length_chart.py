@@ -53,6 +53,11 @@ def scale_for(longest: int, columns: int) -> Scale:
     return Scale(bins, per, max(1, columns // bins))
 
 
+def edge_at(scale: Scale, limit: int, longest: int) -> int:
+    """The last column that holds rows up to a limit."""
+    return scale.column_of(limit) if limit < longest else scale.columns - 1
+
+
 def binned(counts: Sequence[Sequence[int]], scale: Scale) -> list[int]:
     """Rows in each bin, from [[length, rows], …]."""
     bins = [0] * scale.bins
@@ -78,7 +83,7 @@ def chart(report: Mapping[str, Any], limit: int, width: int, height: int, lit: b
     longest = int(report["lengths"]["total"]["max"])
     scale = scale_for(longest, width - GUTTER)
     bins = binned(report["length_counts"]["total"], scale)
-    edge = scale.column_of(limit) if limit < longest else scale.columns - 1
+    edge = edge_at(scale, limit, longest)
     lines = [Content.assemble(*line) for line in _bars(bins, scale, edge, height)]
     lines.append(_slider(scale, edge, limit, longest, lit))
     lines.append(_axis(scale, longest))

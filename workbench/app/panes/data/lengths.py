@@ -11,14 +11,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widget import Widget
 
 from workbench.app.messages import RecipeEdited
-from workbench.app.panes.data.length_chart import GUTTER, Scale, chart, scale_for, table
+from workbench.app.panes.data.length_chart import GUTTER, Scale, chart, edge_at, scale_for, table
 from workbench.app.reading import DataState
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.knob_form import KnobForm
@@ -68,7 +68,7 @@ class LengthSlider(Widget, can_focus=True):
         Binding("end", "longest", "The longest row", show=False),
     ]
 
-    limit: reactive[int] = reactive(512, init=False)
+    limit: reactive[int] = reactive(512, init=False, repaint=False)
     bars: reactive[int] = reactive(6, init=False, layout=True)
     """Lines of the histogram."""
 
@@ -90,6 +90,15 @@ class LengthSlider(Widget, can_focus=True):
     def validate_limit(self, limit: int) -> int:
         assert LIMIT.low is not None and LIMIT.high is not None
         return round(max(LIMIT.low, min(LIMIT.high, limit)))
+
+    def watch_limit(self, before: int, now: int) -> None:
+        """Repaint what has another colour now: the columns between the two places, and the slider's line."""
+        if self.report is None:
+            return
+        scale = self._scale
+        first, last = sorted(edge_at(scale, limit, self._longest) for limit in (before, now))
+        between = Region(GUTTER + first, 0, last - first + scale.cell, self.bars)
+        self.refresh(*((between,) if first != last else ()), Region(0, self.bars, self.content_size.width, 1))
 
     def render(self) -> Content:
         if self.report is None:

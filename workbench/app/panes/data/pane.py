@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from textual import events
@@ -14,20 +12,18 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from workbench.app.actions import bindings_for
-from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
-from workbench.app.panes.data.browsing import VIEWS, Browsing
-from workbench.app.panes.data.columns import Columns
+from workbench.app.panes.data.browsing import VIEWS
+from workbench.app.panes.data.choosing import Choosing
 from workbench.app.panes.data.findings import Findings
 from workbench.app.panes.data.lengths import Lengths
 from workbench.app.panes.data.set_up import SetUp
 from workbench.app.panes.data.view_names import ViewNames
-from workbench.app.reading import DataState, data_key, sentence_of
-from workbench.app.words import base_name
+from workbench.app.reading import DataState, data_key
 from workbench.core.memory.device import Device
 from workbench.core.models.skeleton import Skeleton
-from workbench.core.recipe import DataSection, Recipe, recipe_to_mapping
-from workbench.core.words import count_text, size_text
+from workbench.core.recipe import DataSection, Recipe
+from workbench.core.words import count_text
 
 THREE = 92
 """Columns from which the three views stand side by side."""
@@ -47,7 +43,7 @@ REMEMBERED = 100
 """Changes that can be taken back."""
 
 
-class DataPane(Browsing):
+class DataPane(Choosing):
     """The rows and how they are trained on."""
 
     BINDINGS = bindings_for("data")
@@ -166,7 +162,7 @@ class DataPane(Browsing):
             panel.show(self.recipe)
             panel.show_report(self.data_state.report)
         elif isinstance(panel, Findings):
-            panel.show(self.data_state, self.recipe.data, bool(self._past))
+            panel.show(self.data_state, self.recipe.data, bool(self._past), self.known)
         elif isinstance(panel, Lengths):
             panel.show(self.recipe, self.data_state, self.skeleton, self.device)
 
@@ -243,6 +239,9 @@ class DataPane(Browsing):
         elif self.trail is not None:
             event.stop()
             self.end_trail()
+        elif self.only:
+            event.stop()
+            self.show_only("")
         elif self.data_state.busy:
             event.stop()
             self.desk.stop_reading()
@@ -254,7 +253,8 @@ class DataPane(Browsing):
         event.stop()
         if self.has_class("-instead"):
             await self._close_side()
-        if self.trail == event.trail:
+        if self.trail is not None and self.trail.name == event.trail.name and self.trail.words == event.trail.words:
+            self.trail = event.trail
             self.action_next_on_trail(1)
         else:
             self.follow(event.trail, 0)
@@ -281,7 +281,10 @@ class DataPane(Browsing):
         """Leave the lit row out, or take it again where its number is left out."""
         if not self.rows.total:
             return
-        number = self.rows.cursor + 1
+        if self.rows.of != "source":
+            self.post_message(Told("This row stands in the held-out file, which is taken whole; x leaves out others."))
+            return
+        number = self.rows.lit + 1
         out = list(self.recipe.data.leave_out)
         if number in out:
             out.remove(number)
@@ -289,9 +292,9 @@ class DataPane(Browsing):
         else:
             self._change({"data.leave_out": [*out, number]}, f"Row {count_text(number)} is left out")
 
-    def _change(self, settings: Mapping[str, Any], words: str) -> None:
-        self.post_message(RecipeEdited(dict(settings)))
-        self.post_message(Told(f"{words.rstrip('.')}. u takes that back."))
+    def on_set_up_templates_wanted(self, event: SetUp.TemplatesWanted) -> None:
+        event.stop()
+        self.action_templates()
 
     # undoing
 
@@ -316,64 +319,6 @@ class DataPane(Browsing):
             self.post_message(RecipeEdited(settings))
             names = ", ".join(name.partition(".")[2].replace("_", " ") for name in settings)
             self.post_message(Told(f"Taken back: {names}."))
-
-    # columns
-
-    def action_columns(self) -> None:
-        self.run_worker(self._ask_columns(), group="columns", exclusive=True)
-
-    async def _ask_columns(self) -> None:
-        recipe = self.recipe
-        found, wrong = await sentence_of(lambda: self.desk.helper.request("columns", recipe=recipe_to_mapping(recipe)))
-        if wrong:
-            self.post_message(Told(wrong, "error"))
-            return
-        report = self.data_state.report
-        why = "No format fits these columns by itself; say which is which."
-        mapping: Mapping[str, str] = recipe.data.mapping
-        if report is not None:
-            why = f"Read as {report['format']}: {report['format_reason']}."
-            mapping = mapping or report["mapping"]
-
-        def chosen(mapping: dict[str, str] | None) -> None:
-            if mapping is not None:
-                self.post_message(RecipeEdited({"data.mapping": mapping, "data.format": "auto"}))
-
-        self.app.push_screen(Columns(found["columns"], mapping, why), chosen)
-
-    # saving
-
-    def action_save_copy(self) -> None:
-        if self.data_state.report is None:
-            self.post_message(Told("The data has not been read yet, so there is nothing to save."))
-            return
-        name = base_name(self.recipe.data.source).partition(".")[0] or "data"
-        self.ask_line.ask("save", "Save the rows that are left to (.jsonl or .parquet):", f"{name}.clean.jsonl")
-
-    def take_answer(self, about: str, text: str) -> None:
-        if about == "save":
-            self.run_worker(self._save(str(Path(text).expanduser().absolute())), group="asking", exclusive=True)
-        else:
-            super().take_answer(about, text)
-
-    async def _save(self, to: str) -> None:
-        stops = f"{glyphs().dot} Esc stops"
-
-        def tell(event: Mapping[str, Any]) -> None:
-            self.note(f"Saving, {event.get('text') or ''} read {stops}")
-
-        self.note(f"Saving {stops}")
-        try:
-            saved, wrong = await sentence_of(
-                lambda: self.desk.helper.request("clean", tell, recipe=recipe_to_mapping(self.recipe), to=to)
-            )
-        finally:
-            self.note("")
-        if wrong:
-            self.post_message(Told(wrong, "error"))
-        else:
-            of = f"{count_text(saved['rows'])} of {count_text(saved['source_rows'])} rows"
-            self.post_message(Told(f"{of} are in {saved['path']}, {size_text(saved['bytes'])}."))
 
     def action_reload(self) -> None:
         self.fetch_first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -18,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.app.glyphs import glyphs
+from workbench.app.panes.data.known import KnownRows, use_mark
 from workbench.app.words import clipped, visible
 from workbench.core.words import count_text
 
@@ -26,6 +29,15 @@ PAGE = 50
 
 KEPT = 40
 """Pages kept."""
+
+USE = 12
+"""Cells for what becomes of a row."""
+
+WIDE = 64
+"""Cells from which that is said in a word; narrower, its mark stands alone and the word below the list."""
+
+USE_STYLES = {"held out": "info", "held cut": "warning", "held split": "warning", "cut": "warning",
+              "split": "warning", "left out": "wrong"}  # fmt: skip
 
 LONGEST = 400
 """Characters of a text that a line looks at."""
@@ -38,7 +50,9 @@ class RowList(ScrollView, can_focus=True):
 
     HELP = (
         "The rows of the data. The one that is lit is shown below as it is in the file, as rendered, and as tokens. A "
-        "mark behind a row's number says that there is a finding about it; n goes from one to the next."
+        "mark behind a row's number says that there is a finding about it; n goes from one to the next. At the end of "
+        "the line stand its tokens, those that are trained on, and what becomes of it: train, held out, cut, or left "
+        "out. o shows only some of the rows."
     )
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -82,10 +96,45 @@ class RowList(ScrollView, can_focus=True):
         self._asked: set[int] = set()
         self._old: set[int] = set()
         """Pages that are shown until they have been fetched anew."""
-        self.marks: Mapping[int, str] = {}
-        """Severities of the findings about single rows."""
+        self.order: Sequence[int] | None = None
+        """The numbers of the rows that are listed, ascending; None: all of them."""
+        self.of = "source"
+        """Whose rows these are: the `source`'s, or those of the `held_out` file where it is one of its own."""
+        self.known = KnownRows()
+        """What is known of them."""
 
     # content
+
+    def number_of(self, place: int) -> int:
+        """The number of the row at a place of the list, both from 0."""
+        order = self.order
+        return place if order is None else order[place] if 0 <= place < len(order) else 0
+
+    def place_of(self, number: int) -> int | None:
+        """The place of a row in the list; None where it is not listed."""
+        if self.order is None:
+            return number if 0 <= number < self.total else None
+        at = bisect_left(self.order, number)
+        return at if at < len(self.order) and self.order[at] == number else None
+
+    @property
+    def lit(self) -> int:
+        """The number of the row under the cursor."""
+        return self.number_of(self.cursor)
+
+    @property
+    def highest(self) -> int:
+        """The greatest number that is listed, from 1."""
+        return self.total if self.order is None else (self.order[-1] + 1 if self.order else 0)
+
+    def narrow(self, order: Sequence[int] | None, of: str, total: int) -> None:
+        """List these rows only, or all `total` of them; the cursor stays on its row, or as near as can be."""
+        lit = self.lit if of == self.of else 0
+        self.order, self.of = order, of
+        self.clear(total if order is None else len(order))
+        at = lit if order is None else bisect_left(order, lit)
+        self.cursor = at
+        self._tell_lit()
 
     def clear(self, total: int = 0) -> None:
         """Forget every row; there are `total` now."""
@@ -124,10 +173,10 @@ class RowList(ScrollView, can_focus=True):
         if start <= self.cursor < start + PAGE:
             self._tell_lit()
 
-    def mark(self, marks: Mapping[int, str]) -> None:
-        """Mark rows by their findings."""
-        if marks != self.marks:
-            self.marks = marks
+    def mark(self, known: KnownRows) -> None:
+        """Mark rows by their findings and by what becomes of them."""
+        if known is not self.known:
+            self.known = known
             self.refresh()
 
     def row_at(self, number: int) -> Row | None:
@@ -175,11 +224,16 @@ class RowList(ScrollView, can_focus=True):
         style = self.get_component_rich_style("row-list--cursor" if lit else "row-list--plain")
         quiet = style if lit else self.get_component_rich_style("row-list--quiet")
         wrong = style if lit else self.get_component_rich_style("row-list--wrong")
-        head = f"{glyphs().pointer if lit else ' '}{number + 1:>{number_room(self.total)}} "
-        found = self.marks.get(number, "")
+        shown = self.number_of(number)
+        head = f"{glyphs().pointer if lit else ' '}{shown + 1:>{number_room(self.highest)}} "
+        said = self.known.said_of(shown, self.of)
+        found = said[0]["severity"] if said else ""
         mark = {"error": glyphs().cross, "warning": glyphs().warning, "info": glyphs().dot}.get(found, " ")
         mark_style = style if lit else self.get_component_rich_style(f"row-list--{found or 'quiet'}")
-        return _line((Segment(head, quiet), Segment(f"{mark} ", mark_style)), row, width, (style, quiet, wrong))
+        use = self.known.use_of(shown, self.of)
+        use_style = style if lit else self.get_component_rich_style(f"row-list--{USE_STYLES.get(use, 'quiet')}")
+        marks = (Segment(head, quiet), Segment(f"{mark} ", mark_style))
+        return _line(marks, row, width, (style, quiet, wrong), Segment(use, use_style))
 
     # what the person does
 
@@ -198,25 +252,31 @@ class RowList(ScrollView, can_focus=True):
             self.cursor = offset.y + self.scroll_offset.y
 
 
-def _line(head: tuple[Segment, ...], row: Row | None, width: int, styles: tuple[Style, Style, Style]) -> Strip:
-    """One line: pointer, number and mark, what is asked and answered, tokens and trained tokens."""
+def _line(
+    head: tuple[Segment, ...], row: Row | None, width: int, styles: tuple[Style, Style, Style], use: Segment
+) -> Strip:
+    """One line: pointer, number and mark, what is asked and answered, tokens, trained tokens, and its use."""
     plain, quiet, wrong = styles
     marks = glyphs()
     tail, tail_style = "", quiet
     text = marks.ellipsis
+    word = use.text
     if row is not None:
         text = row_text(row)
-        if row["problem"] and row["ids"]:  # why is said below the list
-            tail, tail_style = f" {count_text(len(row['ids'])):>5} left out", wrong
-        elif row["problem"]:
-            tail, tail_style = f" {marks.warning} {row['problem']}", wrong
+        if row["problem"] and not row["ids"]:
+            tail, tail_style, word = f" {marks.warning} {row['problem']}", wrong, ""
         else:
             tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"
+            word = "left out" if row["problem"] and word in ("", "train") else word  # why is said below the list
     tail = clipped(visible(tail), max(14, width // 2))
-    room = max(0, width - sum(segment.cell_length for segment in head) - cell_len(tail))
+    ends = [Segment(tail, tail_style)]
+    if word or tail_style is not wrong:
+        said = f" {use_mark(word)} {word:<{USE - 3}}" if width >= WIDE else f" {use_mark(word)}"
+        ends.append(Segment(said, use.style if word == use.text else wrong))
+    room = max(0, width - sum(segment.cell_length for segment in (*head, *ends)))
     text = clipped(text, room)
     shown = Segment(text + " " * (room - cell_len(text)), plain)
-    return Strip([*head, shown, Segment(tail, tail_style)]).adjust_cell_length(width, plain)
+    return Strip([*head, shown, *ends]).adjust_cell_length(width, plain)
 
 
 def number_room(total: int) -> int:
@@ -235,9 +295,12 @@ def row_text(row: Row) -> str:
     return visible(asked[:LONGEST].strip()) + arrow + visible(answered[:LONGEST].strip())
 
 
-def header(width: int, total: int) -> str:
-    """The line above the list."""
-    return (
-        f"{'row':>{number_room(total) + 1}}   what is asked {glyphs().arrow} answered".ljust(max(0, width - 15))
-        + f"{'tokens':>7} {'trained':>7}"
-    )
+def header(width: int, total: int, only: str = "") -> Content:
+    """The line above the list; `only` says which rows are listed where these are not all."""
+    use = f"   {'use':<{USE - 3}}" if width >= WIDE else "  "
+    end = f"{'tokens':>7} {'trained':>7}{use}"
+    start = f"{'row':>{number_room(total) + 1}}   "
+    room = max(0, width - len(start) - len(end))
+    words = clipped(visible(only) if only else f"what is asked {glyphs().arrow} answered", room)
+    middle = words + " " * (room - cell_len(words))
+    return Content.assemble((start, "$quiet"), (middle, "bold $accent" if only else "$quiet"), (end, "$quiet"))

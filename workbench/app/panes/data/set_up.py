@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
@@ -47,6 +48,9 @@ KNOBS: dict[str, Knob] = {
 class SetUp(Vertical):
     """What goes into the run."""
 
+    class TemplatesWanted(Message):
+        """The person wants to see a row in every template."""
+
     HELP = "Which model and which data, and how a row becomes tokens. A path counts when you press Enter."
     DEFAULT_CSS = """
     SetUp { height: 1fr; }
@@ -75,6 +79,12 @@ class SetUp(Vertical):
             "model.path": ("tiny",),
         }
         self.form = KnobForm(KNOBS, recipe, self._check, suggestions, companions=_companions)
+        template = self.form.rows["data.template"].field
+        assert isinstance(template, TextField)
+        template.opener = self._want_templates
+
+    def _want_templates(self) -> None:
+        self.post_message(self.TemplatesWanted())
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="set-up-fields", can_focus=False):
@@ -167,7 +177,8 @@ def _read_as(report: Mapping[str, Any]) -> Content:
     roles = ", ".join(f"{role} = {column}" for role, column in report["mapping"].items())
     if roles:
         pieces += ["\n", visible(roles), (f" {glyphs().dot} m changes them", "$quiet")]
-    pieces += ["\n", ("Template ", "$quiet"), (visible(str(report["template"])), "bold"), "."]
+    pieces += ["\n", ("Template ", "$quiet"), (visible(str(report["template"])), "bold")]
+    pieces.append((f" {glyphs().dot} t compares all of them", "$quiet"))
     for finding in report["findings"]:
         if finding["kind"] in ABOUT_TEMPLATE:
             pieces += ["\n", (f"{glyphs().warning} ", "$text-warning"), visible(str(finding["sentence"]))]
