@@ -24,6 +24,9 @@ def asked(number, answer="It is what it is."):
     return {"instruction": f"Question {number} of many, and what is it for?", "output": answer}
 
 
+OTHER = {"instruction": "Which river runs through Vienna and Budapest?", "output": "The Danube."}
+
+
 def recipe_for(source, **data):
     return change_recipe(Recipe(), {"data.source": source, **{f"data.{name}": value for name, value in data.items()}})
 
@@ -82,7 +85,7 @@ def test_rows_of_findings_over_mixed_sources_stand_in_the_order_of_the_files(tmp
 
 def test_rows_of_a_held_out_file_are_never_counted_among_those_of_the_source(tmp_path):
     source = write(tmp_path / "rows.jsonl", [asked(number) for number in range(30)])
-    held = write(tmp_path / "held.jsonl", [asked(7), asked(99, "word " * 300), asked(98, ""), asked(97)])
+    held = write(tmp_path / "held.jsonl", [asked(7), asked(99, "word " * 300), asked(98, ""), OTHER])
     recipe = recipe_for(source, held_out=held, max_length=64)
     sets = sets_of(recipe)
     assert (list(sets["train"].rows), sets["train"].of) == (list(range(30)), "source")
@@ -96,7 +99,7 @@ def test_rows_of_a_held_out_file_are_never_counted_among_those_of_the_source(tmp
     assert list_rows(recipe, tiny_folder(), "leak")["file"] == held
     page = page_rows(recipe, tiny_folder(), 0, 0, held_out=True, numbers=[3, 0])
     assert [(row["row"], row["raw"]["instruction"]) for row in page["rows"]] == [
-        (3, asked(97)["instruction"]),
+        (3, OTHER["instruction"]),
         (0, asked(7)["instruction"]),
     ]
 
