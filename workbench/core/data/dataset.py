@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.core.data.conversations import Conversation, Format
+from workbench.core.data.duplicates import Resemblance
 from workbench.core.data.encode import encode_conversations, encode_text
 from workbench.core.data.example import Example, fit_rows
 from workbench.core.data.findings import KINDS, Taken, find_problems, name_first, note_tokens
@@ -104,6 +105,7 @@ def _prepare(
             raise UserError(f"No row of the held-out file {section.held_out} can be used; each needs an answer.")
     else:
         held_data, held_survey = data, survey
+        survey.resemblance = Resemblance()  # half a gigabyte for a million rows, which nothing below looks at
         train, held = _split(recipe, survey, kept)
     leaks = _leaks(survey, train, held_survey, held)
     if "leak" in choice.kinds:
@@ -270,9 +272,7 @@ def _report(
 ) -> dict[str, Any]:
     section, survey = recipe.data, taken.survey
     limit = section.max_length
-    used = [survey.examples[place] for place in taken.train] + [
-        taken.held_survey.examples[place] for place in taken.held
-    ]
+    used = _Used(taken)
     train, held_out = kept
     counts = count_lengths(used)
     left_out = {kind: len(survey.kinds.get(kind, [])) for kind in sorted(choice.kinds)}
@@ -312,6 +312,24 @@ def _report(
         "at_max_length": figures_at(counts, limit, section.over_length, recipe.training.micro_batch),
         "findings": [name_first(finding, section.source) for finding in findings],
     }
+
+
+class _Used(Sequence[Example]):
+    """The rows that are left, to train on and held out, each made when it is looked at."""
+
+    def __init__(self, taken: Taken) -> None:
+        self._parts = ((taken.survey.examples, taken.train), (taken.held_survey.examples, taken.held))
+
+    def __len__(self) -> int:
+        return sum(len(places) for _, places in self._parts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Example]:
+        for examples, places in self._parts:
+            for place in places:
+                yield examples[place]
 
 
 def _long_rows(taken: Taken, limit: int) -> list[int]:

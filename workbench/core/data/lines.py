@@ -76,6 +76,7 @@ class LineRows(Sequence[Row]):
             self._next = here = end + 1
             if here - told > TOLD:
                 told = here
+                self._file.let_go()
                 tell(len(starts), self.guess)
 
     def __len__(self) -> int:
@@ -123,12 +124,21 @@ class LineRows(Sequence[Row]):
         return self._read(self._starts[index])
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
+        number = passed = 0
         while self.has(number + 1):
             self._index(number + 1024)
-            for at in self._starts[number : number + 1024]:
+            starts = self._starts[number : number + 1024]
+            for at in starts:
                 yield self._read(at)
-            number = min(len(self._starts), number + 1024)
+            number += len(starts)
+            passed = self._pass(passed, starts[-1])
+
+    def _pass(self, passed: int, at: int) -> int:
+        """Let go of the memory of rows that have been read, once they are many megabytes."""
+        if at - passed < TOLD:
+            return passed
+        self._file.let_go()
+        return at
 
     def rows_with(self, text: str) -> Iterator[Row | None]:
         """Every row that may hold `text` (in small letters), None for one that cannot; most are never parsed.
@@ -136,11 +146,12 @@ class LineRows(Sequence[Row]):
         What is ASCII without an escape holds no text that is not in its letters.
         """
         plain = text.encode() if text.isascii() else None
-        number = 0
+        number = passed = 0
         while self.has(number + 1):
             self._index(number + 1024)
             starts = self._starts[number : number + 1024]
             number += len(starts)
+            passed = self._pass(passed, starts[-1])
             if plain is not None and self._is_without(starts[0], self._end_of_row(starts[-1]), plain):
                 yield from (None for _ in starts)
                 continue

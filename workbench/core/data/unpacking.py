@@ -69,6 +69,11 @@ class PlainFile:
         while len(self.bytes) < count and self.grow(len(self.bytes)):
             pass
 
+    def let_go(self) -> None:
+        """Give back the memory that the map takes; it is filled again where it is looked at."""
+        if isinstance(self.bytes, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.bytes.madvise(mmap.MADV_DONTNEED)
+
     def lines(self, longest: int) -> Iterator[bytes]:
         """The first lines, each cut after `longest` bytes."""
         at = 0
