@@ -14,6 +14,7 @@ from workbench.core.data.languages import language_of
 from workbench.core.data.lines import BAD_ROW, Row
 from workbench.core.data.mask import SHIELD, UNSHIELD, MarkedText
 from workbench.core.data.reading import Choice, ReadData
+from workbench.core.data.template_warnings import drops_turn
 from workbench.core.data.templates import ChatTemplate
 from workbench.core.data.turns import Conversation
 from workbench.core.errors import UserError
@@ -154,7 +155,7 @@ def _drops(conversation: Conversation, marked: MarkedText) -> bool:
     text = marked.text
     if SHIELD in text:
         text = text.replace(SHIELD, "").replace(UNSHIELD, "")
-    return any(item.content.strip()[:100].rstrip() not in text for item in conversation.messages)
+    return drops_turn(conversation, text)
 
 
 def _note_label(survey: Survey, conversation: Conversation) -> None:
