@@ -166,7 +166,7 @@ async def test_rows_without_an_answer_are_listed_with_the_reason(workspace, tmp_
     )
     async with opened(workspace, story(data={"source": source, "held_out": 0.0}), (120, 36)) as (app, pilot):
         await rows_shown(app)
-        assert "Rows left out, because it has no answer: 1" in text_of(app.built["data"])
+        assert "Rows left out, each because it has no answer: 1" in text_of(app.built["data"])
         assert "it has no answer" in text_of(app.query_one(RowList)).split("\n")[1]
         await press(pilot, "down")
         await wait_for(lambda: "Left out" in words(app.query_one(TokensView)))

@@ -13,6 +13,7 @@ from waiting import wait_for
 
 from workbench.app.actions import ACTIONS
 from workbench.app.panes.data.rows import RowList
+from workbench.app.panes.data.set_up import SetUp
 from workbench.app.panes.data.views import RawView, TokensView
 from workbench.app.panes.data.walking import json_of
 from workbench.app.screens.explanation import Explanation, explanation_of
@@ -231,3 +232,27 @@ async def test_every_part_of_the_pane_explains_itself(workspace):
             assert sentence in app.screen.text.plain
             assert sentence.split()[0] in screen_text(app)
             await press(pilot, "escape")
+
+
+async def test_escape_stops_the_reading_of_a_source_just_typed_and_nothing_of_the_old_one_is_shown(workspace, tmp_path):
+    rows = ({"prompt": f"Number {n}? " + "word " * 12, "completion": f"{n}. " * 9} for n in range(60_000))
+    file = write_rows(tmp_path / "large.jsonl", rows)
+    async with opened(workspace, story(data={"leave_out": [4, "secret"], "filter": "len(output) > 0"}), (160, 45)) as (
+        app,
+        pilot,
+    ):
+        await rows_shown(app)
+        field = app.query_one(SetUp).form.rows["data.source"].field
+        field.focus()
+        field.value = file
+        await press(pilot, "enter")
+        await wait_for(lambda: app.data_state.share, 60)
+        assert (app.recipe.data.leave_out, app.recipe.data.filter) == (["secret"], None)
+        await wait_for(lambda: "Number 0?" in text_of(app.query_one(RowList)))
+        assert "172 rows" not in screen_text(app) and "alpaca" not in screen_text(app)
+        assert field.has_focus
+        await press(pilot, "escape")
+        await wait_for(lambda: app.data_state.stopped)
+        await wait_for(lambda: "Reading was stopped" in screen_text(app))
+        await press(pilot, "escape")
+        await wait_for(lambda: app.query_one(RowList).has_focus)

@@ -7,6 +7,7 @@ import os
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hostile_files import HOSTILE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -118,50 +119,6 @@ def test_a_good_file_with_one_byte_changed_or_its_end_missing(tmp_path_factory, 
         content[at] ^= change
     file.write_bytes(content)
     read_all(file)
-
-
-GOOD = b'{"instruction": "a", "output": "b"}\n'
-HOSTILE = [
-    ("truncated.json", b'[{"instruction": "a", "output"'),
-    ("list in lines.jsonl", b"[1]\n[2]\n"),
-    ("mixed.jsonl", b'{"instruction": "a", "output": "b"}\n{"messages": []}\n{"instruction": 3, "output": {"x": [1]}}\n'),
-    ("bom.jsonl", b'\xef\xbb\xbf{"instruction": "a", "output": "b"}\n'),
-    ("utf16.csv", 'instruction,output\na,"b\nc"\n'.encode("utf-16")),
-    ("utf16 broken.jsonl", b"\xff\xfe\x00\xd8\x00"),
-    ("utf32.jsonl", '{"instruction": "a", "output": "b"}'.encode("utf-32")),
-    ("nul.jsonl", b'{"instruction": "a\0", "output": "b"}\n'),
-    ("nul.txt", b"a\0b"),
-    ("deep.jsonl", b'{"instruction": ' + b"[" * 100_000 + b"]" * 100_000 + b', "output": "b"}\n'),
-    ("deep.json", b'{"a":' * 5000 + b"1" + b"}" * 5000),
-    ("wide.jsonl", b'{"instruction": "' + b"x" * 5_000_000 + b'", "output": "b"}\n'),
-    ("escape.jsonl", b'{"instruction": "\\u001b[2J[bold]", "output": "\\u001b]0;x\\u0007"}\n'),
-    ("surrogate.jsonl", b'{"instruction": "\\ud800", "output": "b"}\n'),
-    ("long number.jsonl", b'{"instruction": ' + b"9" * 10_000 + b', "output": "b"}\n'),
-    ("nan.jsonl", b'{"instruction": NaN, "output": Infinity}\n'),
-    ("duplicate columns.csv", b"output,output,instruction\na,b,c\n"),
-    ("no end.csv", b'instruction,output\na,"b'),
-    ("bomb.jsonl.gz", gzip.compress(b" " * 50_000_000 + b'{"instruction": "a", "output": "b"}')),
-    ("two.jsonl.gz", gzip.compress(b'{"instruction": "a", "output": "b"}\n') * 2),
-    ("not.jsonl.zst", b"nope"),
-    ("zip.json", b"PK\x03\x04"),
-    ("crlf.jsonl", b'{"instruction": "a", "output": "b"}\r\n\r\n{"instruction": "a", "output": "b"}\r\n'),
-    ("spaces.jsonl", b" \n \n\n"),
-        ("bad among good.jsonl", GOOD * 3000 + b'{"instruction": \n' + GOOD * 10),
-        ("bad among good.json", b"[" + b",".join([GOOD.strip()] * 3000) + b',{"a" 1}]'),
-        ("bad among good.csv", b"instruction,output\n" + b"a,b\n" * 3000 + b"a,b,c\n"),
-        ("never closed.csv", b"instruction,output\n" + b'"a,b\n' * 3001),
-        ("quotes.csv", b'instruction,output\n5" pipe,"a ""b"" c"\n'),
-        ("old mac.csv", b"instruction,output\ra,b\r"),
-        ("binary.csv", bytes(range(256)) * 20),
-        ("binary.txt", bytes(range(256)) * 20),
-        ("never closed.json", b'[{"a": "' + b"x" * 3_000_000),
-        ("keys.jsonl", b'{"": "a", "instruction": "a", "output": "b", "instruction": "c"}\n'),
-        ("markup.jsonl", b'{"instruction": "[link=file:///etc/passwd]x[/link]", "output": "[/bold]"}\n'),
-        ("right to left.jsonl", '{"instruction": "\u202eabc\u2066", "output": "שלום"}\n'.encode()),
-        ("cyclic tree.jsonl", b'{"message_id": "1", "parent_id": "2", "role": "prompter", "text": "a"}\n'
-                              b'{"message_id": "2", "parent_id": "1", "role": "assistant", "text": "b"}\n'),
-        ("types.jsonl", b'{"messages": [{"role": {"a": 1}, "content": [[1], {"text": 2}]}, 7]}\n'),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "content"), HOSTILE, ids=lambda value: value if isinstance(value, str) else "")

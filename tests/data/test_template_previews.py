@@ -74,3 +74,27 @@ def test_a_template_that_refuses_a_row_says_so_and_the_others_are_shown(tmp_path
 def test_what_cannot_be_shown_is_said_in_a_sentence(tmp_path, rows, row, sentence):
     with pytest.raises(UserError, match=sentence):
         preview_templates(recipe_for(tmp_path, rows), tiny_folder(), row)
+
+
+def test_a_template_that_drops_a_call_of_a_tool_or_the_last_thoughts_is_told_by_preview_and_finding(tmp_path):
+    call = {"type": "function", "function": {"name": "look_up", "arguments": {"what": "fox"}}}
+    ends = {
+        "calls": {"role": "assistant", "content": "", "tool_calls": [call]},
+        "thinks": {
+            "role": "assistant",
+            "content": "In the wood.",
+            "reasoning_content": "It lives there, so it must be.",
+        },
+    }
+    for end in ends.values():
+        recipe = recipe_for(tmp_path, [{"messages": [TURNS[1], end]}], template="chatml")
+        kinds = {warning["kind"] for warning in previews(recipe)["chatml"]["warnings"]}
+        assert "dropped_turn" in kinds
+        assert "dropped_turn" in {item["kind"] for item in prepare_data(recipe, tiny_folder()).report["findings"]}
+    file = tmp_path / "whole.jinja"
+    file.write_text(
+        "{% for m in messages %}{{ m.role }}: {{ m.reasoning_content }}{{ m.content }}{{ m.tool_calls | tojson }}\n{% endfor %}"
+    )
+    for end in ends.values():
+        recipe = recipe_for(tmp_path, [{"messages": [TURNS[1], end]}], template=str(file))
+        assert "dropped_turn" not in {warning["kind"] for warning in previews(recipe)["whole.jinja"]["warnings"]}

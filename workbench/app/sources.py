@@ -20,6 +20,17 @@ def source_settings(recipe: Recipe, source: str) -> dict[str, Any]:
             section = {}
         return {**{f"data.{key}": value for key, value in section.items()}, "data.source": source}
     settings: dict[str, Any] = {"data.source": source, "data.format": "auto", "data.mapping": {}}
+    if source != recipe.data.source:  # rows, columns and splits of the old data mean nothing in the new
+        settings |= {
+            "data.leave_out": [item for item in recipe.data.leave_out if isinstance(item, str)],
+            "data.filter": None,
+            "data.mix": {},
+            "data.subset": None,
+            "data.split": None,
+            "data.revision": None,
+        }
+        if recipe.data.held_out_by not in ("random", "clusters"):
+            settings["data.held_out_by"] = "random"
     if isinstance(recipe.data.held_out, str):
         settings["data.held_out"] = 0.1
     return settings

@@ -28,7 +28,7 @@ NOTED: dict[str, tuple[str, str]] = {
     "personal": ("warning", "Rows with what looks like a person's e-mail, telephone, card or account number"),
     "control_token": ("warning", "Rows whose own words hold a special token of the model"),
     "escape_sequence": ("warning", "Rows with control characters, such as a terminal's escape sequences"),
-    "dropped_turn": ("warning", "Rows with a turn, such as a system message, that the template leaves out or changes"),
+    "dropped_turn": ("warning", "Rows with a turn, tool call or thoughts that the template leaves out or changes"),
     "no_end_token": ("warning", "Rows without a trained end token, so that the model may not learn to stop"),
     "bos_twice": ("warning", "Rows with the start token twice"),
 }  # fmt: skip
@@ -126,7 +126,8 @@ def find_problems(taken: Taken) -> list[dict[str, Any]]:
     section, survey = taken.section, taken.survey
     found: list[dict[str, Any]] = []
     for reason, rows in survey.unusable.items():
-        found.append(_finding(UNUSABLE.get(reason, "unreadable"), "warning", rows, f"Rows left out, because {reason}"))
+        what = f"Rows left out, each because {reason}"
+        found.append(_finding(UNUSABLE.get(reason, "unreadable"), "warning", rows, what))
     longest = max((len(row) for one in {id(survey): survey, id(taken.held_survey): taken.held_survey}.values()
                    for row in one.examples), default=0)  # fmt: skip
     room = {"data.max_length": min(1_048_576, max(8, longest))}

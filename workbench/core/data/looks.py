@@ -10,6 +10,7 @@ from workbench.core.data.doctor import last_answer, look_at, script_of, whole_te
 from workbench.core.data.duplicates import sign
 from workbench.core.data.languages import language_of
 from workbench.core.data.mask import SHIELD, UNSHIELD, MarkedText
+from workbench.core.data.template_warnings import drops_turn
 from workbench.core.data.tokenizer import TextTokenizer
 from workbench.core.data.turns import Conversation
 
@@ -79,4 +80,4 @@ def _drops(conversation: Conversation, marked: MarkedText) -> bool:
     text = marked.text
     if SHIELD in text:
         text = text.replace(SHIELD, "").replace(UNSHIELD, "")
-    return any(item.content.strip()[:100].rstrip() not in text for item in conversation.messages)
+    return drops_turn(conversation, text)

@@ -10,7 +10,7 @@ from workbench.core.data.built_in import BUILT_IN
 from workbench.core.data.encode import encode_marked
 from workbench.core.data.mask import SHIELD, UNSHIELD, mark_conversation
 from workbench.core.data.opened import open_data
-from workbench.core.data.template_warnings import ends_untrained, starts_twice, warnings_of
+from workbench.core.data.template_warnings import drops_turn, ends_untrained, starts_twice, warnings_of
 from workbench.core.data.templates import ChatTemplate, choose_template
 from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.data.turns import Conversation
@@ -82,7 +82,7 @@ def _preview(
         return {**shown, "problem": error.sentence, "warnings": _as_dicts(warned)}
     text = marked.text.replace(SHIELD, "").replace(UNSHIELD, "")
     of_row = {
-        "dropped_turn": any(turn.content.strip()[:100].rstrip() not in text for turn in item.messages),
+        "dropped_turn": drops_turn(item, text),
         "no_end_token": ends_untrained(example, tokenizer.special_ids),
         "bos_twice": starts_twice(example, tokenizer.bos_id),
     }

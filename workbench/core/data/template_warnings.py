@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Any
 
 from workbench.core.data.built_in import END_TOKENS
 from workbench.core.data.example import Example
 from workbench.core.data.templates import ChatTemplate
+from workbench.core.data.turns import Conversation
 
 Warned = tuple[str, str, str]
 """A kind of finding, its severity, and a sentence."""
@@ -37,6 +39,33 @@ def warnings_of(template: ChatTemplate, by_default: bool = False) -> list[Warned
             f"likely never been trained on; its own end token is {tokenizer.eos_token or 'unknown'}."
         )
         found.append(("untrained_end_token", "warning", sentence))
+    return found
+
+
+def drops_turn(conversation: Conversation, text: str) -> bool:
+    """Whether a turn's words, its calls of tools or the last answer's thoughts are nowhere in the rendered `text`.
+
+    Thoughts of earlier turns are left out by many a template on purpose.
+    """
+    messages = conversation.messages
+    if any(item.content.strip()[:100].rstrip() not in text for item in messages):
+        return True
+    if not any(item.extra for item in messages):
+        return False
+    thoughts = str(messages[-1].extra.get("reasoning_content") or "")
+    if thoughts.strip()[:100].rstrip() not in text:
+        return True
+    return any(name not in text for item in messages for name in _called(item.extra.get("tool_calls")))
+
+
+def _called(calls: Any) -> list[str]:
+    """The names of the functions that a turn calls."""
+    found = []
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function", call) if isinstance(call, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if isinstance(name, str):
+            found.append(name)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from textual.app import ComposeResult
@@ -167,6 +168,13 @@ class Browsing(Horizontal):
             view.clear()
         self.run_worker(self._fetch(0), group="rows-0", exclusive=True)
 
+    @property
+    def own_state(self) -> DataState:
+        """What is known of the data, without the report of other data that was open before."""
+        state = self.data_state
+        other = state.report is not None and state.report["source"] != self.recipe.data.source
+        return replace(state, report=None) if other else state
+
     def _show_all(self) -> None:
         self.set_class(not self.rows.total, "-none")
         self._show_summary()
@@ -178,7 +186,7 @@ class Browsing(Horizontal):
         return 7 if self.size.height >= 28 else 4
 
     def _show_summary(self) -> None:
-        state, lines = self.data_state, self.summary_lines
+        state, lines = self.own_state, self.summary_lines
         if self._page_problem and not state.problem:
             state = DataState(state.report, self._page_problem, state.busy, state.share, state.stopped)
         self.summary.show(lambda width: summary(state, lines, width))

@@ -160,9 +160,9 @@ class DataPane(Choosing):
             return
         if isinstance(panel, SetUp):
             panel.show(self.recipe)
-            panel.show_report(self.data_state.report)
+            panel.show_report(self.own_state.report)
         elif isinstance(panel, Findings):
-            panel.show(self.data_state, self.recipe.data, bool(self._past), self.known)
+            panel.show(self.own_state, self.recipe.data, bool(self._past), self.known)
         elif isinstance(panel, Lengths):
             panel.show(self.recipe, self.data_state, self.skeleton, self.device)
 
@@ -233,6 +233,9 @@ class DataPane(Choosing):
         """Escape stops what goes on, leads out of the side, and ends a walk; elsewhere it goes on to the app."""
         if self.stop_asking():
             event.stop()
+        elif self.data_state.busy and self.data_state.share is not None:  # a long read, whose line says that Esc stops
+            event.stop()
+            self.desk.stop_reading()
         elif self._in_side:
             event.stop()
             await self._close_side()

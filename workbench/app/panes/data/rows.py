@@ -260,17 +260,17 @@ def _line(
     marks = glyphs()
     tail, tail_style = "", quiet
     text = marks.ellipsis
-    word = use.text
+    word: str | None = use.text
     if row is not None:
         text = row_text(row)
         if row["problem"] and not row["ids"]:
-            tail, tail_style, word = f" {marks.warning} {row['problem']}", wrong, ""
+            tail, tail_style, word = f" {marks.warning} {row['problem']}", wrong, None
         else:
             tail = f" {count_text(len(row['ids'])):>6} {count_text(sum(row['trained'])):>7}"
             word = "left out" if row["problem"] and word in ("", "train") else word  # why is said below the list
     tail = clipped(visible(tail), max(14, width // 2))
     ends = [Segment(tail, tail_style)]
-    if word or tail_style is not wrong:
+    if word is not None:
         said = f" {use_mark(word)} {word:<{USE - 3}}" if width >= WIDE else f" {use_mark(word)}"
         ends.append(Segment(said, use.style if word == use.text else wrong))
     room = max(0, width - sum(segment.cell_length for segment in (*head, *ends)))
