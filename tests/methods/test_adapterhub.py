@@ -7,6 +7,7 @@ library's own: `python -m venv hub && hub/bin/pip install adapters` makes one.
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,30 @@ def test_an_adapter_that_changes_the_base_itself_is_not_taken_over(run, tmp_path
         take(tmp_path / "given", run)
     with pytest.raises(UserError, match="There is no adapter in"):
         take(tmp_path, run)
+
+
+def test_the_command_makes_a_run_to_chat_with_or_leaves_nothing_behind(tmp_path):
+    def workbench(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "workbench", "--workspace", str(tmp_path / "home"), *words],
+            capture_output=True, text=True, timeout=240, cwd=tmp_path,
+        )  # fmt: skip
+
+    checkpoint(tmp_path / "hub", "pfeiffer", width=128, blocks=range(4))
+    checkpoint(tmp_path / "other", "pfeiffer", width=64)
+    done = workbench("import", "hub", "--name", "taken", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["run"], said["state"], said["method"]) == ("taken", "finished", "pfeiffer")
+    assert said["trainable_parameters"] == 4 * (2 * 128 * 4 + 128 + 4)
+    for folder, reason in (("other", "is 64 wide and the model 128"), ("nowhere", "There is no folder")):
+        done = workbench("import", folder, "--name", folder)
+        assert done.returncode == 2
+        assert reason in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert [one.name for one in (tmp_path / "home" / "runs").iterdir()] == ["taken"]
+    answers = json.loads(workbench("chat", "taken", "--prompt", "Hello.", "--max-tokens", "4", "--json").stdout)
+    assert answers[0]["tuned_tokens"]
 
 
 @pytest.mark.parametrize(

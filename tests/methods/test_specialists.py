@@ -1,14 +1,14 @@
 """Adapters swap like specialists: one base, an adapter a task, switched in a chat, and fused into one that does both."""
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
-import yaml
-from test_method_runs import train
 
 from workbench.core.helper import Helper
-from workbench.core.places import Workspace, sample_folder
+from workbench.core.places import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -26,48 +26,39 @@ QUESTIONS = {
 }
 
 
-def run(workspace, name, source, held_out, method, steps=160):
-    folder = workspace.runs / name
-    folder.mkdir(parents=True)
-    recipe = {
-        "model": {"path": "tiny"},
-        "data": {"source": str(source), "held_out": str(held_out)},
-        "method": method,
-        "training": {
-            "steps": steps, "micro_batch": 16, "effective_batch": 16, "score_rows": 200, "evaluate_every": 0,
-            "checkpoint_every": 0, "threads": 1,
-        },
-    }  # fmt: skip
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    answer, _ = train(folder)
-    assert answer.returncode == 0, answer.stdout
-    return json.loads((folder / "facts.json").read_text())
-
-
-def samples(task):
-    return sample_folder() / f"{task}.jsonl", sample_folder() / f"{task}.held_out.jsonl"
+def workbench(workspace, *words):
+    """`workbench …` as a person types it, in that workspace and in no folder of note."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "--workspace", str(workspace.root), *words],
+        capture_output=True, text=True, timeout=900, cwd=workspace.root,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """Both specialists, trained apart, and their fusion, trained on the rows of both."""
+    """Both specialists, trained apart, and their fusion, trained on the rows of both: by the README's commands."""
     made = Workspace(tmp_path_factory.mktemp("home"))
-    facts = {task: run(made, task, *samples(task), {"name": "pfeiffer"}) for task in TASKS}
-    both = [made.root / "both.jsonl", made.root / "both.held_out.jsonl"]
-    for place, files in zip(both, zip(*(samples(task) for task in TASKS), strict=True), strict=True):
-        place.write_text("".join(file.read_text() for file in files))
-    adapters = [str(made.runs / task) for task in TASKS]
-    facts["fused"] = run(made, "fused", *both, {"name": "fusion", "adapters": adapters})
-    (made.root / "facts.json").write_text(json.dumps(facts))
+    threads = ("--set", "training.threads=1")
+    for task in TASKS:
+        workbench(made, "train", task, "--name", task, "--set", "method.name=pfeiffer", *threads)
+    workbench(made, "train", "two_tasks", "--name", "fused", *threads)
     return made
 
 
 def test_each_specialist_knows_its_task_and_the_fusion_knows_both(workspace):
-    facts = json.loads((workspace.root / "facts.json").read_text())
+    facts = {one["run"]: one for one in json.loads(workbench(workspace, "compare", *TASKS, "fused", "--json"))}
     print({name: (one["score"], one["scored"], one["seconds"]) for name, one in facts.items()})
     assert all(facts[task]["score"] >= ENOUGH for task in TASKS)
     assert facts["fused"]["scored"] == 182
     assert facts["fused"]["score"] >= ENOUGH
+
+
+def test_the_fusion_answers_both_tasks_in_a_chat(workspace):
+    asked = [word for question, _ in QUESTIONS.values() for word in ("--prompt", question)]
+    answers = json.loads(workbench(workspace, "chat", "fused", *asked, "--max-tokens", "12", "--json"))
+    assert [one["tuned"].strip() for one in answers] == [expected for _, expected in QUESTIONS.values()]
 
 
 async def test_specialists_are_switched_in_a_chat_in_under_a_tenth_of_a_second(workspace):
