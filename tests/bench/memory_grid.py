@@ -50,6 +50,43 @@ MODELS = {
                     "num_hidden_layers": 24, "num_attention_heads": 16, "tie_word_embeddings": False},
 }  # fmt: skip
 
+OTHERS = {
+    "qwen3-4b": {"model_type": "qwen3", "vocab_size": 151936, "hidden_size": 2560, "intermediate_size": 9728,
+                 "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+                 "tie_word_embeddings": True},
+    "gemma2-2b": {"model_type": "gemma2", "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
+                  "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+                  "sliding_window": 4096, "tie_word_embeddings": True},
+    "gemma3-1b": {"model_type": "gemma3_text", "vocab_size": 262144, "hidden_size": 1152, "intermediate_size": 6912,
+                  "num_hidden_layers": 26, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256,
+                  "sliding_window": 512, "tie_word_embeddings": True},
+    "phi3-mini": {"model_type": "phi3", "vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192,
+                  "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+                  "sliding_window": None, "tie_word_embeddings": False, "pad_token_id": 0},
+    "phi-2": {"model_type": "phi", "vocab_size": 51200, "hidden_size": 2560, "intermediate_size": 10240,
+              "num_hidden_layers": 32, "num_attention_heads": 32, "partial_rotary_factor": 0.4,
+              "tie_word_embeddings": False},
+    "pythia-2.8b": {"model_type": "gpt_neox", "vocab_size": 50304, "hidden_size": 2560, "intermediate_size": 10240,
+                    "num_hidden_layers": 32, "num_attention_heads": 32, "tie_word_embeddings": False},
+    "opt-1.3b": {"model_type": "opt", "vocab_size": 50272, "hidden_size": 2048, "ffn_dim": 8192,
+                 "num_hidden_layers": 24, "num_attention_heads": 32, "word_embed_proj_dim": 2048,
+                 "max_position_embeddings": 2048},
+    "llama-3b": {"model_type": "llama", "vocab_size": 128256, "hidden_size": 3072, "intermediate_size": 8192,
+                 "num_hidden_layers": 28, "num_attention_heads": 24, "num_key_value_heads": 8, "head_dim": 128,
+                 "tie_word_embeddings": True},
+    "llama-13b": {"model_type": "llama", "vocab_size": 32000, "hidden_size": 5120, "intermediate_size": 13824,
+                  "num_hidden_layers": 40, "num_attention_heads": 40, "num_key_value_heads": 40,
+                  "tie_word_embeddings": False},
+    "qwen2.5-7b": {"model_type": "qwen2", "vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944,
+                   "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+                   "tie_word_embeddings": False},
+    "qwen3-30b-a3b": {"model_type": "qwen3_moe", "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 6144,
+                      "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+                      "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768,
+                      "tie_word_embeddings": False},
+}  # fmt: skip
+"""Models that no term of the closed form was fitted on."""
+
 LORA: dict[str, Any] = {"name": "lora", "rank": 16}
 QV: dict[str, Any] = {"name": "lora", "rank": 32, "targets": "q+v"}
 FULL: dict[str, Any] = {"name": "full"}
@@ -90,6 +127,20 @@ GRID: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
       for extra in ({}, PLAIN)],
 ]  # fmt: skip
 
+UNSEEN: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
+    *[(name, {"name": "lora", "rank": 8}, 1536, {}) for name in OTHERS],
+    *[(name, FULL, 1536, CHECKPOINTED) for name in OTHERS],
+    *[(name, {"name": "lora", "rank": 64, "targets": "attention"}, 3072, {"micro_batch": 2, "effective_batch": 2})
+      for name in OTHERS if name != "opt-1.3b"],
+    *[("llama-3b", {"name": name}, 2048, {}) for name in ("oft", "miss", "ia3", "vera", "houlsby", "layernorm")],
+    *[("llama-3b", {"name": name}, 700, PLAIN) for name in ("oft", "miss", "ia3", "vera", "adalora", "prefix")],
+    *[("qwen3-4b", {"name": name, "targets": "q+v"}, 700, {"micro_batch": 4, "effective_batch": 4, **PLAIN})
+      for name in ("oft", "miss", "vera")],
+    ("phi-2", {"name": "ia3"}, 1024, PLAIN), ("qwen3-4b", {"name": "oft", "block_size": 32}, 1024, {}),
+    ("qwen3-4b", {"name": "miss", "rank": 64}, 1024, {}),
+]  # fmt: skip
+"""Configurations that were not looked at while the closed form was written."""
+
 GPU = Device("cuda", "a GPU", 80 * 2**30, 79 * 2**30)
 
 
@@ -98,13 +149,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The closed form against the trace.")
     parser.add_argument("--save", type=Path, help="write the table as JSON")
     parser.add_argument("--traces", type=Path, help="a file that keeps traced figures from call to call")
+    parser.add_argument("--unseen", action="store_true", help="models and settings that nothing was fitted on")
     parser.add_argument("--only", default="", help="configurations whose words hold this")
     options = parser.parse_args()
     kept: dict[str, Any] = json.loads(options.traces.read_text()) if options.traces and options.traces.exists() else {}
     lines = []
     with tempfile.TemporaryDirectory() as work:
         skeletons: dict[str, Any] = {}
-        for name, method, length, extra in GRID:
+        for name, method, length, extra in UNSEEN if options.unseen else GRID:
             words = f"{name} {json.dumps(method)} {length} {json.dumps(extra)}"
             if options.only not in words:
                 continue
@@ -128,7 +180,9 @@ def _line(
     folder = work / name
     if name not in skeletons:
         folder.mkdir()
-        (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 131072, **MODELS[name]}))
+        (folder / "config.json").write_text(
+            json.dumps({"max_position_embeddings": 131072, **{**MODELS, **OTHERS}[name]})
+        )
         prepare_environment(1, True)
         from workbench.engine.skeletons import build_skeleton
 

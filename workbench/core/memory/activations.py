@@ -109,4 +109,11 @@ def _cast_weights(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
 
 def virtual_tokens(recipe: Recipe) -> int:
     """Tokens that the method puts before every text and that every layer goes through."""
+    if recipe.method.name == "peft":
+        from workbench.core.methods.peft import config_values
+
+        values = config_values(recipe.method.knobs)
+        if values["peft_type"] in ("PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT"):
+            return int(values["settings"].get("num_virtual_tokens") or values.get("num_virtual_tokens") or 0)
+        return 0
     return int(recipe.method.knobs.get("virtual_tokens", 0)) if recipe.method.name in ("prompt", "p-tuning") else 0

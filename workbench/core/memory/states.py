@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from workbench.core.errors import UserError
 from workbench.core.memory.numbers import Numbers
+from workbench.core.memory.updates import shared_update_bytes
 from workbench.core.methods.lora import FROM_WEIGHTS
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import LINEAR, Module, Skeleton
@@ -109,7 +110,7 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
         state += 3 * trainable * numbers.trained  # its means of how much each rank matters
     copies = 2 if recipe.method.knobs.get("start") in FROM_WEIGHTS else 1  # how the matrices started is kept
     return ModelStates(
-        weights=weight_bytes(recipe, skeleton, numbers),
+        weights=weight_bytes(recipe, skeleton, numbers) + shared_update_bytes(recipe, skeleton),
         adapters=copies * trainable * numbers.trained if count.added else 0,
         gradients=trainable * numbers.trained,
         optimizer=state,

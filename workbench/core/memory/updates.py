@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from workbench.core.memory.numbers import Numbers
 from workbench.core.methods.targets import chosen_targets, in_attention
 from workbench.core.models.skeleton import Module, Skeleton
@@ -22,39 +24,130 @@ def update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
     """
     name, knobs = recipe.method.name, recipe.method.knobs
     layers = max(1, skeleton.layers)
+    if name == "peft":
+        return _of_peft(recipe, skeleton, numbers) / layers
     if name in ("lora", "qlora"):
-        return _low_rank(recipe, skeleton, numbers) / layers
-    if name == "miss":
-        return 0.0  # its updates are sums of blocks, which keep next to nothing
+        targets = _targets(recipe, skeleton)
+        ranks = {key: int(value) for key, value in dict(knobs["ranks"]).items()}
+        return (
+            _low_rank(targets, numbers, int(knobs["rank"]), ranks, float(knobs["dropout"]), bool(knobs["dora"]))
+            / layers
+        )
+    if name in ("vera", "oft", "miss"):
+        targets = _targets(recipe, skeleton)
+        return COUNTED[name](targets, numbers, int(knobs.get("rank", 0)), float(knobs["dropout"])) / layers
+    if name == "ia3":
+        from workbench.core.methods.ia3 import ia3_targets
+
+        outputs, inputs = ia3_targets(skeleton, recipe.method.facts.knobs(**knobs))
+        return _ia3(outputs, inputs, numbers) / layers
     keeping = recipe.method.facts.keeping
     total = numbers.adapter_input * keeping(skeleton, recipe.method.facts.knobs(**knobs)) if keeping else 0.0
     if name == "adalora":
-        targets = chosen_targets(skeleton, str(knobs["targets"]), str(knobs["layers"]))
-        total += numbers.activation * sum(module.out_features for module in targets)
-    if name == "ia3" and numbers.weight == numbers.trained:  # no copies in other numbers
-        total *= 0.5
-    if name == "oft":
-        total *= 0.61
+        total += numbers.activation * sum(module.out_features for module in _targets(recipe, skeleton))
     return total / layers
 
 
 def fixed_update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
-    """Bytes that a method keeps whatever the tokens: trained tokens are written into a copy of the embedding."""
-    if recipe.method.name == "tokens":
+    """Bytes that a method keeps whatever the tokens; with checkpointing, those of one layer alone.
+
+    Trained tokens are written into a copy of the embedding. OFT keeps the skew matrices of each target, their second
+    and third power, and the rotation (PEFT's Cayley-Neumann series of five terms); mixed precision casts the skew
+    matrices once for each product. VeRA's shared matrices are cast for each target in mixed precision.
+    """
+    name, knobs = recipe.method.name, recipe.method.knobs
+    if name == "tokens":
         return skeleton.vocabulary * skeleton.hidden_size * numbers.weight
-    return 0
+    if name == "oft":
+        values = sum(module.in_features for module in _targets(recipe, skeleton)) * int(knobs["block_size"])
+        total = values * (7 * 2 if numbers.autocast else 4 * 4)
+    elif name == "vera" and numbers.autocast:
+        reached = sum(module.in_features + module.out_features for module in _targets(recipe, skeleton))
+        total = 2 * int(knobs["rank"]) * reached
+    else:
+        return 0
+    return total // max(1, skeleton.layers) if recipe.training.gradient_checkpointing else total
 
 
-def _low_rank(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
-    knobs = recipe.method.knobs
-    size, dropout, ranks = numbers.adapter_input, float(knobs["dropout"]), dict(knobs["ranks"])
+def shared_update_bytes(recipe: Recipe, skeleton: Skeleton) -> int:
+    """Bytes of what a method adds and does not train: VeRA's matrices, as large as the largest target, in float32."""
+    if recipe.method.name != "vera":
+        return 0
+    targets = _targets(recipe, skeleton)
+    wide = max(module.in_features for module in targets) + max(module.out_features for module in targets)
+    return 4 * int(recipe.method.knobs["rank"]) * wide
+
+
+def _targets(recipe: Recipe, skeleton: Skeleton) -> tuple[Module, ...]:
+    return chosen_targets(skeleton, str(recipe.method.knobs["targets"]), str(recipe.method.knobs["layers"]))
+
+
+def _of_peft(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
+    """Bytes a token over all layers of a kind of PEFT's; where there is no formula for it, each target's input."""
+    from workbench.core.methods.peft import config_values
+
+    values = config_values(recipe.method.knobs)
+    values = {**values, **values["settings"]}
+    kind = str(values.get("peft_type"))
+    names = {name for name, _ in recipe.method.facts.count(skeleton, recipe.method.knobs).by_module}
+    targets = tuple(module for module in skeleton.linear_layers if module.name in names)
+    rank = int(values.get("r") or RANKS.get(kind, 0))
+    if kind == "IA3":
+        inner = tuple(module for module in targets if module.leaf in FEED_FORWARD_OUTPUT)
+        return _ia3(tuple(module for module in targets if module not in inner), inner, numbers)
+    if kind.lower() in COUNTED:
+        return COUNTED[kind.lower()](targets, numbers, rank, 0.0)
+    thinned = float(values.get("lora_dropout") or 0.0)
+    return _low_rank(targets, numbers, rank if kind == "LORA" else 0, {}, thinned, bool(values.get("use_dora")))
+
+
+def _vera(targets: Sequence[Module], numbers: Numbers, rank: int, dropout: float) -> float:
+    """What goes into each of the two scales; the matrices are frozen, so their inputs are not kept."""
+    masks = sum(module.in_features for module in targets) if dropout else 0
+    return masks + numbers.adapter_input * sum(rank + module.out_features for module in targets)
+
+
+def _oft(targets: Sequence[Module], numbers: Numbers, rank: int, dropout: float) -> float:  # noqa: ARG001
+    """The input that is turned, in the numbers of the rotation; the base is frozen, so the turned one is not kept."""
+    return _low_rank(targets, numbers, 0, {}, 0.0, False)
+
+
+def _miss(targets: Sequence[Module], numbers: Numbers, rank: int, dropout: float) -> float:
+    """The sum of the input's slices, as long as the rank."""
+    masks = sum(module.in_features for module in targets) if dropout else 0
+    return masks + numbers.adapter_input * rank * len(targets)
+
+
+COUNTED: dict[str, Callable[[Sequence[Module], Numbers, int, float], float]] = {
+    "vera": _vera,
+    "oft": _oft,
+    "miss": _miss,
+}
+
+RANKS = {"LORA": 8, "VERA": 256, "MISS": 64}
+"""Ranks that PEFT's configs have by default."""
+
+FEED_FORWARD_OUTPUT = ("down_proj", "fc2", "dense_4h_to_h", "c_proj", "w2")
+
+
+def _ia3(outputs: Sequence[Module], inputs: Sequence[Module], numbers: Numbers) -> float:
+    """Outputs before they are scaled; inputs before they are scaled, in the factors' float32 (PEFT casts them)."""
+    return float(
+        numbers.activation * sum(one.out_features for one in outputs) + 4 * sum(one.in_features for one in inputs)
+    )
+
+
+def _low_rank(
+    targets: Sequence[Module], numbers: Numbers, rank: int, ranks: Mapping[str, int], dropout: float, dora: bool
+) -> float:
+    size = numbers.adapter_input
     copies = numbers.autocast or numbers.trained != numbers.weight
     kept: set[tuple[int | None, str]] = set()
     total = 0.0
-    for module in chosen_targets(skeleton, str(knobs["targets"]), str(knobs["layers"])):
-        total += size * int(ranks.get(module.leaf, knobs["rank"]))
+    for module in targets:
+        total += size * ranks.get(module.leaf, rank)
         source = _input_of(module)
-        if knobs["dora"]:  # both results, for the gradient of the magnitude
+        if dora:  # both results, for the gradient of the magnitude
             total += (numbers.activation + size) * module.out_features
         if dropout:
             wide = numbers.weight if numbers.autocast else numbers.trained

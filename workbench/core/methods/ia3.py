@@ -50,12 +50,6 @@ def _refuse(skeleton: Skeleton, knobs: Ia3Knobs) -> str | None:
     return None
 
 
-def _kept(skeleton: Skeleton, knobs: Ia3Knobs) -> float:
-    """A scaled output needs what it scaled; a scaled input is a tensor of its own beside the unscaled one."""
-    outputs, inputs = ia3_targets(skeleton, knobs)
-    return sum(one.out_features for one in outputs) + 2 * sum(one.in_features for one in inputs)
-
-
 METHOD = Method(
     name="ia3",
     title="IA3",
@@ -74,5 +68,4 @@ METHOD = Method(
     formula="out for each key and value projection, in for each feed-forward's last projection",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

@@ -10,7 +10,6 @@ from workbench.core.methods.method import Count, Method
 from workbench.core.methods.shared_knobs import double_quantisation_knob, layers_knob, quantisation_knob
 from workbench.core.methods.targets import (
     chosen_targets,
-    low_rank_kept,
     rank_above_matrix,
     refuse_conv1d,
     targets_knob,
@@ -45,10 +44,6 @@ def _refuse(skeleton: Skeleton, knobs: MissKnobs) -> str | None:
     return refused or rank_above_matrix(skeleton, knobs.targets, knobs.layers, knobs.rank, "rank")
 
 
-def _kept(skeleton: Skeleton, knobs: MissKnobs) -> float:
-    return low_rank_kept(chosen_targets(skeleton, knobs.targets, knobs.layers), knobs.rank, knobs.dropout)
-
-
 METHOD = Method(
     name="miss",
     title="MiSS",
@@ -68,5 +63,4 @@ METHOD = Method(
     formula="r·out for each target",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

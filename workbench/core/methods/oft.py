@@ -52,11 +52,6 @@ def _refuse(skeleton: Skeleton, knobs: OftKnobs) -> str | None:
     return None
 
 
-def _kept(skeleton: Skeleton, knobs: OftKnobs) -> float:
-    """Each target reads a turned copy of its input."""
-    return sum(2 * one.in_features for one in chosen_targets(skeleton, knobs.targets, knobs.layers))
-
-
 METHOD = Method(
     name="oft",
     title="OFT",
@@ -75,5 +70,4 @@ METHOD = Method(
     formula="in·(b − 1) / 2 for each target,   b inputs turned together",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

@@ -8,7 +8,7 @@ from workbench.core.errors import UserError
 from workbench.core.knobs import knob
 from workbench.core.methods.method import Count, Method
 from workbench.core.methods.shared_knobs import double_quantisation_knob, layers_knob, quantisation_knob
-from workbench.core.methods.targets import chosen_targets, low_rank_kept, targets_knob
+from workbench.core.methods.targets import chosen_targets, targets_knob
 from workbench.core.models.skeleton import Skeleton
 
 
@@ -41,12 +41,6 @@ def _refuse(skeleton: Skeleton, knobs: VeraKnobs) -> str | None:
     return None
 
 
-def _kept(skeleton: Skeleton, knobs: VeraKnobs) -> float:
-    """A·x, its scaled form, and B's output before its scale."""
-    targets = chosen_targets(skeleton, knobs.targets, knobs.layers)
-    return low_rank_kept(targets, knobs.rank, knobs.dropout) + sum(knobs.rank + one.out_features for one in targets)
-
-
 METHOD = Method(
     name="vera",
     title="VeRA",
@@ -65,5 +59,4 @@ METHOD = Method(
     formula="r + out for each target",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

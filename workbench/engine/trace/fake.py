@@ -8,11 +8,65 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses import fake_impls
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._mode_utils import no_dispatch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.engine.trace.stand_in import STAND_IN
+
+aten = torch.ops.aten
+
+
+INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
+SCATTERED = (aten.scatter_.value, aten.scatter_.src, aten.scatter.value, aten.scatter.src)
+
+
+class MadeUpValues(TorchDispatchMode):
+    """Answers where code asks for a value, which no fake tensor has: yes, one, and every place.
+
+    What adapters ask so decides hardly anything: whether a module is dropped out, where a permutation goes, which
+    places of a grid are inside.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ones: dict[Any, int] = {}
+        """How many ones have been written into a storage of zeros."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is aten._local_scalar_dense.default:
+            kind = args[0].dtype
+            if kind == torch.bool:
+                return self._ones.get(args[0].untyped_storage(), 1) > 0
+            return 1.0 if kind.is_floating_point else 0
+        if func is aten.any.default:  # asked of numbers that may have gone wrong: none has
+            found = func(*args)
+            self._ones[found.untyped_storage()] = 0
+            return found
+        if func is aten.nonzero.default:
+            given = args[0]
+            return given.new_empty((self._places_in(given), given.dim()), dtype=torch.long)
+        if func is aten.bincount.default:
+            least = (kwargs or {}).get("minlength", args[2] if len(args) > 2 else 0)
+            return args[0].new_empty((max(1, least),), dtype=torch.long)
+        if func in INDEXED and any(one is not None and one.dtype == torch.bool for one in args[1]):
+            places = [one for given in args[1] for one in self._places_of(given)]
+            return func(args[0], places, *args[2:], **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if func in SCATTERED:  # a mask with so many ones
+            self._ones[result.untyped_storage()] = args[2].numel()
+        elif func is aten.eq.Scalar and args[0].untyped_storage() in self._ones:
+            self._ones[result.untyped_storage()] = self._ones[args[0].untyped_storage()]
+        return result
+
+    def _places_in(self, given: torch.Tensor) -> int:
+        return self._ones.get(given.untyped_storage(), given.numel())
+
+    def _places_of(self, index: torch.Tensor | None) -> list[torch.Tensor | None]:
+        """The places that a mask of truths stands for, along each of its dimensions; any other index as it is."""
+        if index is None or index.dtype != torch.bool:
+            return [index]
+        count = self._places_in(index)
+        return [index.new_empty(count, dtype=torch.long) for _ in range(index.dim())]
 
 
 @contextlib.contextmanager
@@ -45,52 +99,10 @@ def fake_tensors() -> Iterator[None]:
     library: Any = torch
     changed._apply, library.tensor = apply, tensor
     try:
-        with _other_operations(READS), FakeTensorMode():
+        with FakeTensorMode(), MadeUpValues():
             yield
     finally:
         changed._apply, library.tensor = kept_apply, kept_tensor
-
-
-@contextlib.contextmanager
-def _other_operations(others: dict[Any, Any]) -> Iterator[None]:
-    """Inside, fake tensors do these operations otherwise than torch's own stand-ins do."""
-    known: Any = fake_impls.op_implementations_dict
-    kept = dict(known)
-    known.update(others)
-    try:
-        yield
-    finally:
-        known.clear()
-        known.update(kept)
-
-
-def every_place() -> contextlib.AbstractContextManager[None]:
-    """Inside, every element of a fake mask is chosen: for putting a model together, where some kinds of adapters draw
-    the places of their values and no more than their number counts.
-    """
-
-    def places(mode: Any, function: Any, tensor: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-        return tensor.new_empty((tensor.numel(), tensor.dim()), dtype=torch.int64)
-
-    return _other_operations({aten.nonzero.default: places})
-
-
-def _read(mode: Any, function: Any, tensor: torch.Tensor) -> bool | int:  # noqa: ARG001
-    """A fake number that is read: a truth is true (`rand(1) > dropout` takes the layer), any other one is 1."""
-    return True if tensor.dtype == torch.bool else 1
-
-
-def _any(mode: Any, function: Any, tensor: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-    """Whether any element is true: none is, since it is asked about numbers that went wrong (`isinf(x).any()`)."""
-    found: Any = tensor.new_empty((), dtype=torch.bool)
-    with no_dispatch():
-        found.constant = torch.zeros((), dtype=torch.bool)
-    return found
-
-
-aten = torch.ops.aten
-READS = {aten._local_scalar_dense.default: _read, aten.item.default: _read, aten.any.default: _any}
-"""What stands in for operations whose results decide what is computed next."""
 
 
 def _moved(parameter: nn.Parameter, function: Any, moved: dict[int, Any]) -> nn.Parameter:

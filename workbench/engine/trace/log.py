@@ -135,6 +135,9 @@ class AllocationLog(TorchDispatchMode):
     def _see(self, tensor: torch.Tensor, what: str) -> int | None:
         if tensor.device.type != self.device:
             return None
+        if tensor.layout is torch.sparse_coo:
+            self._see(tensor._indices(), what)
+            return self._see(tensor._values(), what)
         storage = tensor.untyped_storage()
         key = storage._cdata
         known = self._living.get(key)

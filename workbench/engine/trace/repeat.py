@@ -130,9 +130,10 @@ def _number(
             slot = known.slots[one.number][1]
             name = names.get(other.number)
             if name is not None:  # a gradient: that of the same parameter of each layer
-                each = {
-                    turn: gradients[_shifted(name, layers.prefix, size * (turn - 2))] for turn in range(1, times + 1)
-                }
+                shifted = [_shifted(name, layers.prefix, size * (turn - 2)) for turn in range(1, times + 1)]
+                if not all(one in gradients for one in shifted):
+                    raise UnevenError(f"{name} is not of one layer alone")
+                each = {turn: gradients[one] for turn, one in enumerate(shifted, start=1)}
             else:
                 each = {1: one.number, times: other.number}
                 for turn in range(2, times):
