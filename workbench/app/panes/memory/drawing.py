@@ -102,10 +102,9 @@ def parts_of(estimate: Estimate, trace: Trace, width: int) -> Content:
         names += [name for name in traced.parts if name not in names]
     parts = [(name, estimate.parts.get(name, 0), None if traced is None else _traced_size(name, estimate, traced))
              for name in names]  # fmt: skip
-    parts = [part for part in parts if part[1] or part[2]]
     heading = Content.styled("Parts of the peak", "bold $primary")
     return Content("\n").join(
-        [heading, _stack([(name, size) for name, size, _ in parts], estimate, width), *_legend(parts, width)]
+        [heading, _stack([(name, size) for name, size, _ in parts if size], estimate, width), *_legend(parts, width)]
     )
 
 
@@ -165,9 +164,10 @@ def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Conten
         lines.append(Content.styled(head, "$quiet"))
     for name, size, traced in parts:
         letter, colour, meaning = part_look(name)
+        there = bool(size or traced)  # a part that is not there keeps its line, so that nothing jumps
         pieces: Pieces = [
-            (f" {letter} ", f"bold #10151b on {colour}"),
-            f" {name:<{names}}  {size_text(size):>{sizes}}  ",
+            (f" {letter} ", f"bold #10151b on {colour}" if there else "$quiet"),
+            (f" {name:<{names}}  {size_text(size) if there else 'none':>{sizes}}  ", "" if there else "$quiet"),
         ]
         if compared:
             far = traced is not None and abs(traced - size) > DISAGREEMENT * max(size, traced, largest / 10)
