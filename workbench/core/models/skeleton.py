@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
@@ -20,6 +20,13 @@ NORM = "Norm"
 
 FORMAT = 2
 """Version of the skeleton's JSON form; a cached skeleton of another version is built again."""
+
+
+@lru_cache(maxsize=65_536)
+def _block_of(name: str) -> int | None:
+    """The first number among a name's parts; kept, since formulas ask for it at every key press."""
+    found = re.search(r"\.(\d+)\.", f".{name}.")
+    return int(found.group(1)) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,7 @@ class Module:
     @property
     def layer(self) -> int | None:
         """Index of the block that holds it, or None outside the blocks."""
-        found = re.search(r"\.(\d+)\.", f".{self.name}.")
-        return int(found.group(1)) if found else None
+        return _block_of(self.name)
 
     @property
     def size(self) -> int:

@@ -24,7 +24,7 @@ class AdviceList(OptionList):
         "it costs, and whether the run fits then. Enter or a applies it, u takes it back."
     )
     DEFAULT_CSS = """
-    AdviceList { height: auto; }
+    AdviceList { height: 0; overflow: hidden hidden; scrollbar-size: 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "Apply", key_display="Enter", show=False)]
 
@@ -32,6 +32,7 @@ class AdviceList(OptionList):
         super().__init__()
         self._advice: tuple[Advice, ...] = ()
         self._fits_now = True
+        self._lines_shown: list[Content] = []
 
     def show(self, advice: tuple[Advice, ...], fits_now: bool) -> None:
         """Show this advice; where the run does not fit now, each says whether it does then."""
@@ -44,15 +45,13 @@ class AdviceList(OptionList):
     def _draw(self) -> None:
         width = max(20, self.scrollable_content_region.width)
         lines = [advice_line(item, self._fits_now, width) for item in self._advice]
-        before = [option.prompt for option in self.options]
-        if len(lines) == len(before):
-            for place, line in enumerate(lines):
-                if line != before[place]:
-                    self.replace_option_prompt_at_index(place, line)
-        else:
-            at = self.highlighted
-            self.set_options(Option(line) for line in lines)
-            self.highlighted = min(at or 0, len(lines) - 1) if lines else None
+        if lines == self._lines_shown:
+            return
+        self._lines_shown = lines
+        self.styles.height = sum(line.plain.count("\n") + 1 for line in lines)  # an automatic one costs a layout more
+        at = self.highlighted
+        self.set_options(Option(line) for line in lines)
+        self.highlighted = min(at or 0, len(lines) - 1) if lines else None
 
 
 def advice_line(advice: Advice, fits_now: bool, width: int) -> Content:

@@ -15,6 +15,9 @@ from workbench.core.memory.estimate import Estimate
 from workbench.core.memory.limits import Limits
 from workbench.core.words import count_text, share_text, size_text
 
+VERDICT = 14
+"""Cells of the longest verdict with its mark."""
+
 Line = tuple[str, int, int, str]
 """A device's name, its memory, what the run needs there, and the verdict."""
 
@@ -24,10 +27,12 @@ def cards_table(estimate: Estimate, cards: Sequence[dict[str, Any]], width: int)
     here = estimate.device
     first: Line = (f"Here: {here.name}", here.free, estimate.process, estimate.verdict)
     lines: list[Line] = [first, *((one["card"], one["memory"], one["needs"], one["verdict"]) for one in cards)]
-    names = min(max(len(name) for name, *_ in lines), width // 3)
-    drawn = [Content.styled("What of each device's memory the run takes; here, of what is free now", "bold $primary")]
+    names = min(max(len(name) for name, *_ in lines), 28, width - 34)
+    drawn = [Content.styled("How much of each device the run takes", "bold $primary")]
     drawn += [_line(line, names, width) for line in lines]
-    drawn.append(Content.styled("A card's memory is about what its driver reports, with nothing else on it.", "$quiet"))
+    drawn.append(
+        Content.styled("By what is free here now; a card's memory is about what its driver reports.", "$quiet")
+    )
     return Content("\n").join(drawn)
 
 
@@ -35,9 +40,11 @@ def _line(line: Line, names: int, width: int) -> Content:
     name, memory, needs, verdict = line
     glyph, style = VERDICTS[verdict]
     share = needs / memory if memory else 9.99
-    sizes = f"{size_text(needs):>8} of {size_text(memory):>8} {_percent(share):>6}  "
+    sizes = f" {size_text(needs):>8} of {size_text(memory):>8} {_percent(share):>6}  "
+    if width - names - 1 - len(sizes) - VERDICT < 8:
+        sizes = f" {_percent(share):>6}  "
     end = f"{getattr(glyphs(), glyph)} {verdict}"
-    room = max(4, width - names - 1 - len(sizes) - 15)
+    room = max(4, width - names - 1 - len(sizes) - VERDICT)
     filled = bar(share, room) if share <= 1 else glyphs().line * (room - 1) + glyphs().pointer
     return Content.assemble(
         (f"{clipped(name, names):<{names}} ", "bold" if name.startswith("Here: ") else ""),
@@ -60,7 +67,8 @@ def limits_lines(limits: Limits | None, estimate: Estimate) -> Content:
     if limits.micro_batch is None:
         pieces.append("\nNot even one row at once fits with these settings.")
     else:
-        pieces += ["\nUp to ", (count_text(limits.micro_batch), "bold"), " rows at once"]
+        rows = "row" if limits.micro_batch == 1 else "rows"
+        pieces += ["\nUp to ", (count_text(limits.micro_batch), "bold"), f" {rows} at once"]
         if limits.max_length:
             pieces += [", or rows of up to ", (count_text(limits.max_length), "bold"), " tokens"]
         pieces.append(".")

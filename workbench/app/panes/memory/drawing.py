@@ -17,6 +17,9 @@ from workbench.core.words import seconds_text, share_text, size_text
 LARGEST = 8
 """Groups of tensors that are listed."""
 
+MAGNIFIED = 0.25
+"""Share of the device's memory below which the parts are drawn over the whole width."""
+
 Pieces = list[tuple[str, str] | str]
 
 PARTS: dict[str, tuple[str, str, str]] = {
@@ -99,10 +102,9 @@ def parts_of(estimate: Estimate, trace: Trace, width: int) -> Content:
         names += [name for name in traced.parts if name not in names]
     parts = [(name, estimate.parts.get(name, 0), None if traced is None else _traced_size(name, estimate, traced))
              for name in names]  # fmt: skip
-    parts = [part for part in parts if part[1] or part[2]]
     heading = Content.styled("Parts of the peak", "bold $primary")
     return Content("\n").join(
-        [heading, _stack([(name, size) for name, size, _ in parts], estimate, width), *_legend(parts, width)]
+        [heading, _stack([(name, size) for name, size, _ in parts if size], estimate, width), *_legend(parts, width)]
     )
 
 
@@ -112,29 +114,33 @@ def _traced_size(name: str, estimate: Estimate, traced: Traced) -> int:
 
 
 def _stack(parts: list[tuple[str, int]], estimate: Estimate, width: int) -> Content:
-    """The parts side by side, with a line where the device's memory ends: behind them, or among them."""
-    device = estimate.device
+    """The parts side by side, with a line where the device's memory ends; of a small run the parts alone, magnified."""
+    total, marks = estimate.device.total, glyphs()
     taken = sum(size for _, size in parts)
+    share = taken / total if total else 1.0
     wide = max(9, width - 1)
-    over = taken > device.total > 0
-    cells = apportion([size for _, size in parts], wide)
+    filled = wide if share < MAGNIFIED or share > 1 else max(len(parts), round(share * wide))
+    limit = round(wide / share) if share > 1 else wide
     pieces: Pieces = []
-    at, limit = 0, round(device.total / taken * wide) if over else wide
-    for (name, _), room in zip(parts, cells, strict=True):
+    at = 0
+    for (name, _), room in zip(parts, apportion([size for _, size in parts], filled), strict=True):
         letter, colour, _ = part_look(name)
         text = letter.center(room) if room else ""
         before = max(0, min(room, limit - at))
         pieces.append((text[:before], f"bold #10151b on {colour}"))
-        if at <= limit < at + room:
-            pieces.append((glyphs().limit, "bold $foreground"))
+        if share > 1 and at <= limit < at + room:
+            pieces.append((marks.limit, "bold $foreground"))
         pieces.append((text[before:], f"bold #10151b on {colour}"))
         at += room
-    if not over:
-        free = size_text(device.total - taken)
-        return Content.assemble(*pieces, "\n", (f"{free} of {size_text(device.total)} stay free of this run", "$quiet"))
-    words = f"{glyphs().limit} {size_text(device.total)}: what stands right of the line has no room"
-    indent = " " * max(0, min(limit, wide - cell_len(words)))
-    return Content.assemble(*pieces, "\n", (indent + words, "$text-error"))
+    if share > 1:
+        words = f"{marks.limit} {size_text(total)}: what stands right of the line has no room"
+        indent = " " * max(0, min(limit, wide - cell_len(words)))
+        return Content.assemble(*pieces, "\n", (indent + words, "$text-error"))
+    if share < MAGNIFIED:
+        return Content.assemble(*pieces, "\n", (f"magnified: {share_text(share)} of {size_text(total)}", "$quiet"))
+    pieces += [(marks.empty * (wide - at), "$bar-empty"), (marks.limit, "bold $foreground")]
+    words = f"{size_text(total)} {marks.limit}"
+    return Content.assemble(*pieces, "\n", (words.rjust(wide + 1), "$quiet"))
 
 
 def part_look(name: str) -> tuple[str, str, str]:
@@ -158,9 +164,10 @@ def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Conten
         lines.append(Content.styled(head, "$quiet"))
     for name, size, traced in parts:
         letter, colour, meaning = part_look(name)
+        there = bool(size or traced)  # a part that is not there keeps its line, so that nothing jumps
         pieces: Pieces = [
-            (f" {letter} ", f"bold #10151b on {colour}"),
-            f" {name:<{names}}  {size_text(size):>{sizes}}  ",
+            (f" {letter} ", f"bold #10151b on {colour}" if there else "$quiet"),
+            (f" {name:<{names}}  {size_text(size) if there else 'none':>{sizes}}  ", "" if there else "$quiet"),
         ]
         if compared:
             far = traced is not None and abs(traced - size) > DISAGREEMENT * max(size, traced, largest / 10)

@@ -48,6 +48,8 @@ def free_disk(workspace: Workspace) -> int | None:
 
 def error_words(error: float) -> str:
     """How far a prediction was off, in words."""
+    if abs(error) < 0.0005:
+        return "exactly right"
     return f"{share_text(abs(error))} too {'high' if error > 0 else 'low'}"
 
 

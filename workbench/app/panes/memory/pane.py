@@ -87,10 +87,10 @@ class MemoryPane(Calibrating):
             yield self.tensors
             yield self.advice_heading
             yield self.advice_list
+            yield self.cards
             yield self.limits_lines
             yield self.tree_heading
             yield self.branches
-            yield self.cards
             yield self.here
             yield self.measured
         yield self.ask_line

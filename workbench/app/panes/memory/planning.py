@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ from workbench.core.memory.estimate import Estimate
 from workbench.core.memory.experience import Experience, read_experience
 from workbench.core.memory.limits import Limits, find_limits, fits_on_cards
 from workbench.core.memory.parameters import Branch, parameter_tree
+from workbench.core.memory.row_shape import RowShape
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, recipe_to_mapping
 from workbench.core.runs.listing import RunSummary
@@ -35,6 +37,10 @@ REST = 0.12
 
 REMEMBERED = 100
 """Changes that can be taken back."""
+
+
+Plans = tuple[tuple[Advice, ...], Limits | None, list[dict[str, Any]]]
+"""Advice, limits, and the verdict on each card."""
 
 
 class Planning(Vertical):
@@ -127,19 +133,17 @@ class Planning(Vertical):
         if self._resting is not None:
             self._resting.stop()
             self._resting = None
-        self.plan()
+        self.run_worker(self._plan_ahead(), group="plans", exclusive=True)
 
-    def plan(self) -> None:
-        """Bring all of it up to date now."""
-        self.advice, self.limits, self.fits_on = (), None, []
-        if self.estimate is not None and self.skeleton is not None and self.device is not None:
-            asked = (self.recipe, self.skeleton, self.device, self.data_state.rows)
-            try:
-                self.advice, self.limits = advise(*asked), find_limits(*asked)
-                self.fits_on = fits_on_cards(self.recipe, self.skeleton, self.data_state.rows)
-            except UserError:
-                pass  # the recipe has changed on the way; another plan follows
-        self.draw_plans()
+    async def _plan_ahead(self) -> None:
+        """Bring all of it up to date; in a thread, since a large model takes some hundred milliseconds."""
+        recipe, skeleton, device, rows = self.recipe, self.skeleton, self.device, self.data_state.rows
+        plans: Plans = ((), None, [])
+        if self.estimate is not None and skeleton is not None and device is not None:
+            plans = await asyncio.to_thread(_work_out, recipe, skeleton, device, rows)
+        if recipe is self.recipe:
+            self.advice, self.limits, self.fits_on = plans
+            self.draw_plans()
 
     def kinds(self) -> tuple[tuple[Branch, ...], bool]:
         """Every parameter as a tree, and whether what is trained is added to the base."""
@@ -216,6 +220,17 @@ class Planning(Vertical):
         self.post_message(RecipeEdited(settings))
         names = words or ", ".join(key.partition(".")[2].replace("_", " ") for key in settings)
         self.post_message(Told(f"Taken back: {names}."))
+
+
+def _work_out(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None) -> Plans:
+    try:
+        return (
+            advise(recipe, skeleton, device, rows),
+            find_limits(recipe, skeleton, device, rows),
+            fits_on_cards(recipe, skeleton, rows),
+        )
+    except UserError:
+        return (), None, []
 
 
 def _before(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, Any]:
