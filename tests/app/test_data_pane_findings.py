@@ -16,7 +16,7 @@ from workbench.app.panes.data.findings import Findings
 from workbench.app.panes.data.rows import RowList
 from workbench.app.panes.data.set_up import SetUp
 from workbench.core.data.inspect import inspect_data
-from workbench.core.places import tiny_folder
+from workbench.core.places import sample_folder, tiny_folder
 
 SECRET = "sk-ant-REDACTED1234567890abcdefghij"
 
@@ -302,6 +302,36 @@ async def test_the_rows_that_are_left_are_saved_to_a_file_of_their_own(workspace
         saved = parquet.read_table(to).to_pylist()
     assert len(saved) == 26
     assert not any(SECRET in row["completion"] for row in saved)
+
+
+async def test_a_tree_of_messages_is_saved_as_the_conversations_that_are_left(workspace, tmp_path):
+    recipe = story(data={"source": str(sample_folder() / "formats" / "oasst.jsonl"), "held_out": 0.0, "leave_out": [1]})
+    to = tmp_path / "clean.jsonl"
+    async with opened(workspace, recipe, (120, 36)) as (app, pilot):
+        await rows_shown(app)
+        left = app.data_state.report["train_rows"]
+        await press(pilot, "k")
+        ask = app.built["data"].ask_line
+        await wait_for(lambda: "conversations that are left, as messages" in text_of(ask))
+        ask.input.value = str(to)
+        await press(pilot, "enter")
+        await wait_for(to.exists, 60)
+        await wait_for(lambda: "each a row of messages" in " ".join(screen_text(app).split()))
+    saved = [json.loads(line) for line in to.read_text(encoding="utf-8").splitlines()]
+    assert len(saved) == left
+    assert all({"user", "assistant"} <= {turn["role"] for turn in row["messages"]} for row in saved)
+
+
+async def test_plain_text_mixed_with_conversations_is_refused_before_a_file_is_asked_for(workspace, tmp_path):
+    text = write_rows(tmp_path / "text.jsonl", [{"text": f"Once upon a time there were {n} foxes."} for n in range(9)])
+    async with opened(workspace, story(data={"source": faulty(tmp_path), "mix": {text: 1.0}}), (120, 36)) as (
+        app,
+        pilot,
+    ):
+        await rows_shown(app)
+        await press(pilot, "k")
+        await wait_for(lambda: "no format holds both" in " ".join(screen_text(app).split()))
+        assert not app.built["data"].ask_line.about
 
 
 async def test_a_file_that_is_there_already_is_not_written_over(workspace, tmp_path):

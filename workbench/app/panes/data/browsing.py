@@ -115,7 +115,7 @@ class Browsing(Horizontal):
         if not name:
             if rows.order is not None:
                 rows.narrow(None, "source", total)
-        elif rows.of != found.of or rows.order is None or list(rows.order) != list(found.rows):
+        elif rows.of != found.of or rows.order is None or rows.order != found.rows:
             rows.narrow(found.rows, found.of, total)
         self.row_header.show(self._header)
         self.show_line()

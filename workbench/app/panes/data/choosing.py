@@ -15,6 +15,8 @@ from workbench.app.words import base_name
 from workbench.core.recipe import recipe_to_mapping
 from workbench.core.words import count_text, size_text
 
+NO_FORM = "Plain text is mixed with conversations, and no format holds both; save each source alone."
+
 
 class Choosing(Walking):
     """The rows, and dialogs about them."""
@@ -81,7 +83,13 @@ class Choosing(Walking):
             self.post_message(Told("The data has not been read yet, so there is nothing to save."))
             return
         name = base_name(self.recipe.data.source).partition(".")[0] or "data"
-        self.ask_line.ask("save", "Save the rows that are left to (.jsonl or .parquet):", f"{name}.clean.jsonl")
+        forms = {part["format"] for part in self.data_state.report["sources"]}
+        if "text" in forms and len(forms) > 1:
+            self.post_message(Told(NO_FORM, "warning"))
+            return
+        as_messages = "oasst" in forms or len(forms) > 1
+        what = "conversations that are left, as messages," if as_messages else "rows that are left"
+        self.ask_line.ask("save", f"Save the {what} to (.jsonl or .parquet):", f"{name}.clean.jsonl")
 
     def take_answer(self, about: str, text: str) -> None:
         if about == "save":
@@ -106,4 +114,5 @@ class Choosing(Walking):
             self.post_message(Told(wrong, "error"))
         else:
             of = f"{count_text(saved['rows'])} of {count_text(saved['source_rows'])} rows"
-            self.post_message(Told(f"{of} are in {saved['path']}, {size_text(saved['bytes'])}."))
+            form = f", each a row of {saved['format']}" if saved["format"] else ""
+            self.post_message(Told(f"{of} are in {saved['path']}, {size_text(saved['bytes'])}{form}."))

@@ -33,6 +33,8 @@ class Walking(Browsing):
         """The rows that n and N walk; None walks those with findings."""
         self._note = ""
         """What is going on in the line below the rows."""
+        self._of_listed = (self.known, self.rows.order, Trail("findings", (), 0))
+        """What is known, the rows that are listed, and those of them that a finding is about."""
 
     def forget(self) -> None:
         super().forget()
@@ -123,11 +125,14 @@ class Walking(Browsing):
 
     def _found(self) -> Trail:
         """The listed rows that a finding is about."""
-        trail = self.known.trail_of_all(self.rows.of)
-        if self.rows.order is None:
-            return trail
-        rows = [row for row in trail.rows if self.rows.place_of(row) is not None]
-        return Trail(trail.words, rows, len(rows), trail.of)
+        order = self.rows.order
+        if self._of_listed[0] is not self.known or self._of_listed[1] is not order:
+            trail = self.known.trail_of_all(self.rows.of)
+            if order is not None:
+                rows = [row for row in trail.rows if self.rows.place_of(row) is not None]
+                trail = Trail(trail.words, rows, len(rows), trail.of)
+            self._of_listed = self.known, order, trail
+        return self._of_listed[2]
 
     def action_next_on_trail(self, step: int) -> None:
         trail = self.trail or self._found()
