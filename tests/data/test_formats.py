@@ -1,5 +1,6 @@
 """Trees of messages, whole or by their best replies, and questions without answers."""
 
+import csv
 import json
 
 import pytest
@@ -163,3 +164,32 @@ def test_the_first_questions_of_answered_rows_leave_their_answers_out(tmp_path):
     ]
     with pytest.raises(UserError, match="asks anything"):
         read_questions(recipe_for(tmp_path, [{"text": "plain"}]).data, 9)
+
+
+TURNS = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+
+
+@pytest.mark.parametrize("first", [{"messages": None}, {"messages": []}, {"other": 1}])
+def test_a_format_is_told_by_the_first_row_that_has_any_turns(tmp_path, first):
+    report = inspect_data(recipe_for(tmp_path, [first, {"messages": TURNS}, {"messages": TURNS}]), tiny_folder())
+    assert report["format"] == "messages"
+    assert (report["rows"], report["usable_rows"]) == (3, 2)
+
+
+def test_turns_that_a_table_holds_as_json_are_read(tmp_path):
+    file = tmp_path / "x.csv"
+    with file.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows([["id", "messages"], ["1", json.dumps(TURNS)], ["2", json.dumps(TURNS)]])
+    report = inspect_data(change_recipe(Recipe(), {"data.source": str(file)}), tiny_folder())
+    assert (report["format"], report["usable_rows"]) == ("messages", 2)
+
+
+def test_a_table_of_one_column_is_read_where_its_name_says_what_it_is(tmp_path):
+    (tmp_path / "x.csv").write_text("text\nonce, upon a time\n")
+    with pytest.raises(UserError, match="2 fields instead of 1"):
+        read_table(str(tmp_path / "x.csv"))
+    (tmp_path / "x.csv").write_text('text\n"once, upon a time"\nand then\n')
+    assert detect_format(read_table(str(tmp_path / "x.csv"))).name == "text"
+    (tmp_path / "x.csv").write_text("instruction;output\na;b\n")
+    with pytest.raises(UserError, match="only one column"):
+        read_table(str(tmp_path / "x.csv"))

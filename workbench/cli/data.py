@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.cli.models import ask_helper, fetch_data, find_folder, tell_progress
 from workbench.cli.page import find_page, say, say_json
+from workbench.cli.progress import row_progress
 from workbench.cli.recipes import anchor_path, change
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace, find_workspace
@@ -46,7 +47,8 @@ def _clean(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> i
         raise UserError("workbench data clean needs --to FILE, the new file.")
     folder = find_folder(recipe.model, workspace)
     fetch_data(recipe, workspace)
-    saved = save_clean(recipe, folder, Path(given.to).expanduser().absolute(), workspace=workspace)
+    with row_progress(given.json) as progress:
+        saved = save_clean(recipe, folder, Path(given.to).expanduser().absolute(), progress, workspace)
     if given.json:
         say_json(saved)
     else:
@@ -64,7 +66,8 @@ def _search(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> 
     if given.text is None:
         raise UserError("workbench data search needs --text TEXT, what a row must hold.")
     fetch_data(recipe, workspace)
-    found = search_rows(recipe, given.text, workspace=workspace)
+    with row_progress(given.json) as progress:
+        found = search_rows(recipe, given.text, progress=progress, workspace=workspace)
     if given.json:
         say_json(found)
         return 0

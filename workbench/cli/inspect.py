@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.cli.models import fetch_data, find_folder
 from workbench.cli.page import Page, find_page, say, say_json
+from workbench.cli.progress import row_progress
 from workbench.cli.recipes import anchor_path, change
 from workbench.core.data.remembered import data_report
 from workbench.core.places import find_workspace
@@ -34,12 +35,13 @@ def run(given: argparse.Namespace) -> int:
     workspace = find_workspace(given.workspace)
     folder = find_folder(recipe.model, workspace)
     fetch_data(recipe, workspace)
-    if given.show_mask:
-        from workbench.core.data.inspect import inspect_data  # templates and tokenizers take 0.1 s to import
+    with row_progress(given.json) as progress:
+        if given.show_mask:
+            from workbench.core.data.inspect import inspect_data  # templates and tokenizers take 0.1 s to import
 
-        report = inspect_data(recipe, folder, given.show_mask, workspace=workspace)
-    else:
-        report = data_report(recipe, folder, workspace, needs_answers=False)
+            report = inspect_data(recipe, folder, given.show_mask, progress, workspace)
+        else:
+            report = data_report(recipe, folder, workspace, needs_answers=False, progress=progress)
     if given.json:
         say_json(report)
         return 0

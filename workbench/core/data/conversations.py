@@ -15,6 +15,7 @@ from workbench.core.data.turns import (
     check_question,
     check_text,
     check_turns,
+    parsed,
     plain_text,
     read_turns,
 )
@@ -62,13 +63,12 @@ def detect_format(
         return _mapped(table, mapping)
     if name != "auto":
         return _named(table, name, paths)
-    first = next((row for row in table.first if BAD_ROW not in row), {})
-    if "messages" in columns and _is_turns(first.get("messages"), "role"):
+    if "messages" in columns and _is_turns(_first(table, "messages"), "role"):
         return Format("messages", "a column messages holds turns with a role and content", {"messages": "messages"})
     for column in ("conversations", "conversation"):
-        if column in columns and _is_turns(first.get(column), "from"):
+        if column in columns and _is_turns(_first(table, column), "from"):
             return Format("sharegpt", f"a column {column} holds turns with from and value", {"messages": column})
-        if column in columns and _is_turns(first.get(column), "role"):
+        if column in columns and _is_turns(_first(table, column), "role"):
             return Format("messages", f"a column {column} holds turns with a role and content", {"messages": column})
     if {"message_id", "parent_id", "role", "text"} <= columns:
         return _tree("columns message_id and parent_id make a tree of messages", paths)
@@ -140,8 +140,11 @@ def _mapped(table: Table, mapping: Mapping[str, str]) -> Format:
         if column not in table.columns:
             raise UserError(f"data.mapping names the column {column!r}, but there are {', '.join(table.columns[:12])}.")
     if "messages" in mapping:
-        first = table.first[0].get(mapping["messages"])
-        return Format("sharegpt" if _is_turns(first, "from") else "messages", "mapped in the recipe", dict(mapping))
+        return Format(
+            "sharegpt" if _is_turns(_first(table, mapping["messages"]), "from") else "messages",
+            "mapped in the recipe",
+            dict(mapping),
+        )
     if "text" in mapping:
         return Format("text", "mapped in the recipe", dict(mapping))
     if "prompt" in mapping and "answer" not in mapping:
@@ -163,6 +166,12 @@ def _guessed(columns: Sequence[str]) -> tuple[str, str] | None:
     prompt = next((lower[word] for word in PROMPT_WORDS if word in lower), None)
     answer = next((lower[word] for word in ANSWER_WORDS if word in lower and lower[word] != prompt), None)
     return (prompt, answer) if prompt and answer else None
+
+
+def _first(table: Table, column: str) -> Any:
+    """The first value of a column that is not empty; a list that is written as JSON, as tables hold it, as the list."""
+    value = next((row[column] for row in table.first if BAD_ROW not in row and row.get(column)), None)
+    return parsed(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else value
 
 
 def _is_turns(value: Any, key: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.core.data.built_in import BUILT_IN
 from workbench.core.data.sources import find_source
+from workbench.core.data.watch import Progress
 from workbench.core.errors import UserError
 from workbench.core.files import read_json, write_json_atomically
 from workbench.core.places import Workspace
@@ -20,7 +21,13 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json
 """Files of a model's folder that a report depends on."""
 
 
-def data_report(recipe: Recipe, model_folder: Path, workspace: Workspace, needs_answers: bool = True) -> dict[str, Any]:
+def data_report(
+    recipe: Recipe,
+    model_folder: Path,
+    workspace: Workspace,
+    needs_answers: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """`prepare_data`'s report. Data in one file is read once: a second look takes a millisecond."""
     key = _key(recipe, model_folder, needs_answers)
     kept = workspace.cache / "reports" / f"{key}.json"
@@ -29,7 +36,7 @@ def data_report(recipe: Recipe, model_folder: Path, workspace: Workspace, needs_
         return found
     from workbench.core.data.dataset import prepare_data  # templates and tokenizers take 0.1 s to import
 
-    report = prepare_data(recipe, model_folder, workspace=workspace, needs_answers=needs_answers).report
+    report = prepare_data(recipe, model_folder, progress, workspace, needs_answers).report
     if key:
         with contextlib.suppress(OSError):  # a full disk costs the next look some time
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,9 @@ from workbench.core.errors import UserError
 WIDEST = 1 << 27
 """Most letters in one cell: 128 MB; a quote that is never closed is told after so many."""
 
+ALONE = ("text", "prompt", "instruction", "question", "messages", "conversations")
+"""Names of a column that may be the only one; any other is more likely a table with another separator."""
+
 TRIED = 16
 """Lines of one record that are looked at together before they are read one by one."""
 
@@ -46,7 +49,7 @@ class SeparatedRows(LineRows):
             self.columns, self._next = self._record(here)
         except _BadRecordError as error:
             raise UserError(f"{path}, line {error.line:,} cannot be read: {error}.") from None
-        if len(self.columns) < 2:
+        if len(self.columns) < 2 and self.columns[0].strip().lower() not in ALONE:
             raise UserError(
                 f"{path} has only one column; its first line names the columns, separated by {separator!r}."
             )

@@ -59,7 +59,7 @@ SCALARS = (int, float, bool)
 def read_turns(number: int, turns: Any, row: Mapping[str, Any]) -> Conversation:
     """A list of turns, OpenAI's (role, content) or ShareGPT's (from, value), as a conversation."""
     if isinstance(turns, str):
-        turns = _parsed(turns)
+        turns = parsed(turns)
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         return Conversation(number, problem="its turns are not a list of messages")
     messages = []
@@ -74,14 +74,14 @@ def read_turns(number: int, turns: Any, row: Mapping[str, Any]) -> Conversation:
         extra = _extra(turn)
         text = plain_text(content)
         if given == "function_call":
-            call = _parsed(text)
+            call = parsed(text)
             if isinstance(call, dict) and isinstance(call.get("name"), str):
                 extra["tool_calls"] = [{"type": "function", "function": call}]
                 text = ""
         messages.append(Message(ROLES[given], text, extra, _weight(turn.get("weight"))))
     tools = row.get("tools") if isinstance(row, Mapping) else None
     if isinstance(tools, str):
-        tools = _parsed(tools)
+        tools = parsed(tools)
     schemas = tuple(tools) if isinstance(tools, list) and tools else None
     return check_turns(number, messages, schemas)
 
@@ -176,9 +176,9 @@ def _call(call: Any) -> Any:
     if isinstance(call, dict) and isinstance(call.get("function"), dict):
         arguments = call["function"].get("arguments")
         if isinstance(arguments, str):
-            parsed = _parsed(arguments)
-            if isinstance(parsed, dict):
-                return {**call, "function": {**call["function"], "arguments": parsed}}
+            named = parsed(arguments)
+            if isinstance(named, dict):
+                return {**call, "function": {**call["function"], "arguments": named}}
     return call
 
 
@@ -193,7 +193,8 @@ def _weight(value: Any) -> int:
     return 0 if isinstance(value, SCALARS) and value == 0 else 1
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """What a text says as JSON, None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

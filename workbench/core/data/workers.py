@@ -84,16 +84,18 @@ class Workers:
 
     def __init__(self, job: Job, count: int) -> None:
         self._todo: SimpleQueue[tuple[bytes, Future[Any]] | None] = SimpleQueue()
-        self._closed = False
-        self._all = []
-        first = pack_job(job)
-        with contextlib.suppress(OSError):  # without any, all is done in this process
-            for _ in range(count):
-                self._all.append(_Worker(first, self._todo))
+        self._all: list[_Worker] = []
+        self._count = count
+        self._job = pack_job(job)
 
     def submit(self, batch: Batch) -> Future[Any]:
         """Have a batch done by whichever worker is free; the future's None means that none could."""
         future: Future[Any] = Future()
+        if len(self._all) < self._count:  # one for each batch, so that a single huge row starts one
+            try:
+                self._all.append(_Worker(self._job, self._todo))
+            except OSError:
+                self._count = len(self._all)  # without any, all is done in this process
         try:
             content = marshal.dumps(pack_batch(batch))
         except ValueError:
