@@ -30,6 +30,11 @@ REAL = [
     pytest.param({"name": "prefix"}, {}, marks=pytest.mark.slow),
     pytest.param({"name": "lora"}, {"precision": "bfloat16", "autocast": True}, marks=pytest.mark.slow),
     pytest.param({"name": "qlora"}, {"gradient_checkpointing": True}, marks=pytest.mark.slow),
+    pytest.param(
+        {"name": "full"},
+        {"micro_batch": 1, "effective_batch": 1, "optimizer": "adamw_8bit", "gradient_checkpointing": True},
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
