@@ -45,7 +45,7 @@ SLOW = [
     ("gemma3_text", LORA, CHECKPOINTED),
     ("opt", LORA, {}),
     ("gpt_neox", {"name": "full"}, {"autocast": False}),
-    ("phi3", {"name": "houlsby"}, {}),
+    ("phi3", LORA, {}),
     ("qwen3_moe", LORA, {}),
 ]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.models import find_skeleton
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import change, find_recipe
 from workbench.core.memory.advice import Advice, advise
+from workbench.core.memory.calibrated import verdict_here
 from workbench.core.memory.costs import Duration, Price, expected_duration, money_text, parse_price, read_price
 from workbench.core.memory.device import Device, find_device
 from workbench.core.memory.disk import disk_needed
@@ -52,6 +53,8 @@ class Findings:
     price: Price | None
     tree: tuple[Branch, ...]
     traced: Traced | None
+    caution: str | None
+    """Why the formula alone is not enough for this model."""
     each: dict[str, int] | None
     """Parts on one of several GPUs, where that was asked for."""
 
@@ -64,7 +67,7 @@ class Findings:
             **self.estimate.to_json(),
             "longest_row": {"tokens": self.rows.tokens, "trained": self.rows.trained} if self.rows else None,
             "traced": {**traced.to_json(), "difference": difference(self.estimate, traced)} if traced else None,
-            "doubt": doubt(self.estimate, traced) if traced else None,
+            "doubt": doubt(self.estimate, traced) if traced else self.caution,
             "here": {**self.experience.to_json(), "band": self.experience.band(self.estimate)},
             "limits": self.limits.to_json(),
             "cards": self.cards,
@@ -113,7 +116,10 @@ def _find(recipe: Recipe, given: argparse.Namespace, workspace: Workspace, devic
     report = _report(recipe, workspace) if given.recipe or given.data else None
     rows = row_shape(report) if report is not None else None
     estimate = estimate_memory(recipe, skeleton, device, rows)
+    from workbench.core.memory.traced import caution
+
     experience = read_experience(workspace, device)
+    estimate = replace(estimate, verdict=verdict_here(estimate, experience))
     traced = each = None
     if given.trace:
         from workbench.core.memory.traced import trace_memory
@@ -128,7 +134,8 @@ def _find(recipe: Recipe, given: argparse.Namespace, workspace: Workspace, devic
         fits_on_cards(recipe, skeleton, rows), experience, disk_needed(recipe, estimate),
         expected_duration(recipe, report, experience),
         read_price(workspace) if given.price is None else parse_price(given.price),
-        parameter_tree(skeleton, recipe.method.facts.count(skeleton, recipe.method.knobs)), traced, each,
+        parameter_tree(skeleton, recipe.method.facts.count(skeleton, recipe.method.knobs)), traced,
+        caution(skeleton), each,
     )  # fmt: skip
 
 
@@ -173,6 +180,8 @@ def _lines(found: Findings, page: Page, given: argparse.Namespace) -> Iterator[s
     )
     if found.traced is not None:
         yield from _trace_lines(estimate, found.traced, page)
+    elif found.caution:
+        yield from page.entry("", found.caution)
     yield from page.entry("", _experience_line(found))
     yield ""
     device = estimate.device

@@ -20,9 +20,9 @@ def attention_bytes(
     pair = skeleton.key_value_heads * skeleton.head_dim
     size = numbers.activation
     grouped = pair < query
-    if recipe.model.attention == "eager":
+    if recipe.model.attention == "eager" or block.plain:
         kept = 4.0 * skeleton.heads * tokens + (size * skeleton.heads * tokens if size != 4 else 0)
-        kept += size * 3 * query
+        kept += size * 3 * query + (size * skeleton.heads * tokens if block.capped else 0)
     elif numbers.device == "cuda" and size == 4 and grouped and not masked:
         kept = 4.0 * skeleton.heads * tokens + size * 4 * query  # no kernel for float32 with grouped queries
     elif masked:

@@ -21,6 +21,12 @@ COPIED_OUTPUT = ("gpt_neox", "phi")
 MASKS = {"gpt2": 2, "opt": 2}
 """Dropouts on a block's hidden states, by architecture, where their configs have them by default."""
 
+PLAIN = ("gemma2",)
+"""Architectures that Transformers computes attention for by plain operations alone."""
+
+CAPPED = ("gemma2",)
+"""Architectures that hold attention scores and logits below a limit by a tanh, whose result is kept."""
+
 SHIFTED = ("gemma", "gemma2", "gemma3_text")
 """Architectures whose norms multiply by 1 + weight in float32."""
 
@@ -44,6 +50,8 @@ class Block:
     rotated_copies: bool
     copied_output: bool
     masks: int
+    plain: bool
+    capped: bool
 
 
 def block_of(skeleton: Skeleton) -> Block:
@@ -64,6 +72,8 @@ def block_of(skeleton: Skeleton) -> Block:
         rotated_copies=kind in ROTATED_COPIES,
         copied_output=kind in COPIED_OUTPUT,
         masks=MASKS.get(kind, 0),
+        plain=kind in PLAIN,
+        capped=kind in CAPPED,
     )
 
 

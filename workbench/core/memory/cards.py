@@ -10,10 +10,16 @@ from workbench.core.memory.device import Device
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU; `mebibytes` is about what its driver reports, often less than its name says; not measured here."""
+    """A GPU. The name's gigabytes are the vendor's; `mebibytes` are what nvidia-smi lists as total, often less.
+
+    The totals are as public logs of nvidia-smi show them; drivers of several years differ by up to 2 %, and where ECC
+    can be switched, they are with it as the card comes. No card of the table was measured here.
+    """
 
     name: str
     mebibytes: int
+    sheet: str
+    """Which of NVIDIA's documents gives the size in the name."""
 
     @property
     def device(self) -> Device:
@@ -22,27 +28,27 @@ class Card:
 
 
 CARDS = (
-    Card("RTX 4060 Laptop 8 GB", 8_188),
-    Card("RTX 3060 12 GB", 12_288),
-    Card("RTX 4070 12 GB", 12_282),
-    Card("T4 16 GB", 15_360),
-    Card("RTX 4080 16 GB", 16_376),
-    Card("V100 16 GB", 16_384),
-    Card("L4 24 GB", 23_034),
-    Card("RTX 4090 24 GB", 24_564),
-    Card("RTX 3090 24 GB", 24_576),
-    Card("V100 32 GB", 32_768),
-    Card("RTX 5090 32 GB", 32_607),
-    Card("A100 40 GB", 40_960),
-    Card("L40S 48 GB", 46_068),
-    Card("RTX A6000 48 GB", 49_140),
-    Card("H100 80 GB", 81_559),
-    Card("A100 80 GB", 81_920),
-    Card("RTX PRO 6000 96 GB", 97_887),
-    Card("H200 141 GB", 143_771),
-    Card("B200 192 GB", 183_359),
+    Card("RTX 4060 Laptop 8 GB", 8_188, "GeForce RTX 40 laptops, specifications: 8 GB GDDR6"),
+    Card("RTX 3060 12 GB", 12_288, "GeForce RTX 3060 family, specifications: 12 GB GDDR6"),
+    Card("RTX 4070 12 GB", 12_282, "GeForce RTX 4070 family, specifications: 12 GB GDDR6X"),
+    Card("T4 16 GB", 15_360, "T4 data sheet: 16 GB GDDR6"),
+    Card("RTX 4080 16 GB", 16_376, "GeForce RTX 4080 family, specifications: 16 GB GDDR6X"),
+    Card("V100 16 GB", 16_384, "V100 data sheet: 16 GB HBM2"),
+    Card("L4 24 GB", 23_034, "L4 data sheet: 24 GB GDDR6"),
+    Card("RTX 4090 24 GB", 24_564, "GeForce RTX 4090, specifications: 24 GB GDDR6X"),
+    Card("RTX 3090 24 GB", 24_576, "GeForce RTX 3090 family, specifications: 24 GB GDDR6X"),
+    Card("V100 32 GB", 32_768, "V100 data sheet: 32 GB HBM2"),
+    Card("RTX 5090 32 GB", 32_607, "GeForce RTX 5090, specifications: 32 GB GDDR7"),
+    Card("A100 40 GB", 40_960, "A100 data sheet: 40 GB HBM2"),
+    Card("L40S 48 GB", 46_068, "L40S data sheet: 48 GB GDDR6 with ECC"),
+    Card("RTX A6000 48 GB", 49_140, "RTX A6000 data sheet: 48 GB GDDR6 with ECC"),
+    Card("H100 80 GB", 81_559, "H100 data sheet: 80 GB HBM3"),
+    Card("A100 80 GB", 81_920, "A100 80GB data sheet: 80 GB HBM2e"),
+    Card("RTX PRO 6000 96 GB", 97_887, "RTX PRO 6000 Blackwell data sheet: 96 GB GDDR7 with ECC"),
+    Card("H200 141 GB", 143_771, "H200 data sheet: 141 GB HBM3e"),
+    Card("B200 192 GB", 183_359, "Blackwell architecture brief: 192 GB HBM3e a GPU"),
 )
-"""From a laptop's to a data centre's, by memory. The names hold the size that NVIDIA's data sheets give."""
+"""From a laptop's to a data centre's, by memory."""
 
 
 def card_named(word: str) -> Card:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.memory.activations import kept_bytes, virtual_tokens
+from workbench.core.memory.blocks import CAPPED
 from workbench.core.memory.device import Device
 from workbench.core.memory.numbers import Numbers, choose_numbers
 from workbench.core.memory.row_shape import RowShape
@@ -123,7 +124,8 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
     tokens = batch * row
     saved = int(kept.per_token * tokens) + kept.fixed + fixed_update_bytes(recipe, skeleton, numbers)
     layer, passing = int(kept.layer * tokens), int(kept.passing * tokens)
-    logits = batch * max(1, min(longest.trained, longest.tokens - 1)) * skeleton.vocabulary * LOSS
+    each = LOSS + (numbers.activation if skeleton.model_type in CAPPED else 0)
+    logits = batch * max(1, min(longest.trained, longest.tokens - 1)) * skeleton.vocabulary * each
     unpacked = _largest_unpacked(recipe, skeleton, numbers)
     library = PRODUCTS if device.kind == "cuda" else 0
     accumulated = states.gradients if recipe.accumulation > 1 else 0

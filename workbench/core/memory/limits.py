@@ -87,6 +87,7 @@ def fits_on_cards(recipe: Recipe, skeleton: Skeleton, rows: RowShape | None = No
             "memory": card.device.total,
             "needs": needs.process,
             "verdict": judge(needs.process, needs.process_high, card.device),
+            "source": card.sheet,
         }
         for card in CARDS
     ]

@@ -19,10 +19,11 @@ from workbench.core.memory.row_shape import RowShape
 from workbench.core.methods.peft_kinds import config_file, module_file
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import prepared_folder
+from workbench.core.models.skeleton import Skeleton
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe, recipe_to_mapping
 
-VERSION = 1
+VERSION = 2
 """A kept trace of another version is traced again."""
 
 PATIENCE = 600.0
@@ -93,6 +94,13 @@ def judge_traced(estimate: Estimate, traced: Traced) -> str:
     return judge(
         int(estimate.reserved * scale) + context, int(estimate.reserved_high * scale) + context, estimate.device
     )
+
+
+def caution(skeleton: Skeleton) -> str | None:
+    """A sentence where the formula is known not to count all of a model: experts, whose inputs go to some of them."""
+    if not any(len(shape) == 3 for module in skeleton.modules for _, shape in module.parameters):
+        return None
+    return "The formula does not count all that this model's experts keep; trace it, and trust the traced figure."
 
 
 def request_of(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace) -> dict[str, Any]:

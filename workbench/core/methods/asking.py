@@ -17,6 +17,10 @@ PATIENCE = 300.0
 """Seconds that an answer may take: some kinds factorise every matrix of a model."""
 
 
+LEAN = ("workbench.engine.methods.trial", "workbench.engine.methods.kinds")
+"""Programs that compute nothing, and so need neither bitsandbytes nor datasets."""
+
+
 def text_key(*texts: str) -> str:
     """A short name for texts, the same for the same ones."""
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:24]
@@ -47,7 +51,7 @@ def run_program(program: str, asked: dict[str, Any], sorry: str) -> dict[str, An
     """The answer itself, from a process of its own."""
     try:
         answer = subprocess.run(
-            [sys.executable, "-P", "-m", program],
+            [sys.executable, "-P", "-m", *(("workbench.engine.lean",) if program in LEAN else ()), program],
             input=json.dumps(asked), capture_output=True, text=True, timeout=PATIENCE, check=True,
         )  # fmt: skip
         return dict(json.loads(answer.stdout.strip().splitlines()[-1]))

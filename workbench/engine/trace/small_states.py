@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,14 @@ def bitsandbytes_adamw(trained: Sequence[torch.Tensor], kind: str, rate: float, 
     return bitsandbytes.optim.AdamW(
         trained, lr=rate, weight_decay=decay, optim_bits=bits, is_paged=kind.startswith("paged")
     )
+
+
+def steps_of_small_updates() -> dict[Any, Callable[..., Any]]:
+    """The one-step 8-bit update as a CPU does it: states unpacked to float32, updated, and packed again."""
+    import bitsandbytes  # noqa: F401
+    from bitsandbytes.backends.cpu.ops import _optimizer_update_8bit_blockwise_cpu
+
+    return {torch.ops.bitsandbytes.optimizer_update_8bit_blockwise.default: _optimizer_update_8bit_blockwise_cpu}
 
 
 def _paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:  # noqa: ARG001

@@ -21,6 +21,7 @@ from workbench.engine.trace.log import AllocationLog, Event
 from workbench.engine.trace.quantised import quantised_tensors, steps_of_quantised_products
 from workbench.engine.trace.repeat import repeat_turns
 from workbench.engine.trace.replay import Peak, find_peak
+from workbench.engine.trace.small_states import steps_of_small_updates
 from workbench.engine.trace.stand_in import stand_in_device
 from workbench.engine.trace.steps import Loop, Stepper, is_masked
 
@@ -55,9 +56,12 @@ def trace_recipe(
 def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: str, loop: Loop, whole: bool) -> Peak:
     device = stand_in_device() if kind == "cuda" else torch.device("cpu")
     stored = base_storage(recipe, skeleton)
+    instead = steps_of_quantised_products() if stored is not None and stored.by_bitsandbytes else {}
+    if kind == "cpu" and recipe.training.optimizer.endswith("8bit"):
+        instead |= steps_of_small_updates()
     log = AllocationLog(
         device.type,
-        steps_of_quantised_products() if stored is not None and stored.by_bitsandbytes else None,
+        instead,
         WORKSPACES if kind == "cuda" else None,
     )
     base = empty_base(model_config(recipe.model), recipe.model.attention)
