@@ -201,6 +201,20 @@ async def test_escape_stops_calibrating_and_no_process_goes_on(workspace):
         assert not pane.experience.compared and app.pane == "memory"
 
 
+async def test_what_was_measured_here_moves_the_verdict(workspace):
+    device = find_device()
+    rehearsal = {"device": device.to_json(), "model": "tiny", "method": "lora",
+                 "predicted": {"process": 400_000_000, "reserved": 1},
+                 "measured": {"process": 1000 * 400_000_000, "reserved": 1}}  # fmt: skip
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        assert app.estimate.verdict == "fits"
+        keep_rehearsal(workspace, rehearsal)
+        app.look_at_device()
+        await wait_for(lambda: app.estimate.verdict == "does not fit")
+        await wait_for(lambda: "✗ does not fit" in words(app))
+
+
 async def test_a_price_an_hour_is_typed_and_gives_the_cost_of_the_run(workspace):
     device = find_device()
     sizes = {"reserved": 1_000, "process": 1_000}

@@ -15,6 +15,7 @@ STATE = {
     "skeleton": "skeleton",
     "model_note": "model_note",
     "device": "device",
+    "experience": "experience",
     "estimate": "estimate",
     "estimate_note": "estimate_note",
     "data_state": "data_state",

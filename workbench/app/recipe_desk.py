@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.core.helper import Helper
     from workbench.core.memory.device import Device
     from workbench.core.memory.estimate import Estimate
+    from workbench.core.memory.experience import Experience
     from workbench.core.models.skeleton import Skeleton
     from workbench.core.recipe import Recipe
 
@@ -37,6 +39,8 @@ class RecipeDesk(App[None]):
     model_note: reactive[str] = reactive("", repaint=False)
     """What is going on with the model, or why it cannot be used; empty where its skeleton is there."""
     device: reactive[Device | None] = reactive(None, init=False, repaint=False)
+    experience: reactive[Experience | None] = reactive(None, init=False, repaint=False)
+    """How wrong the estimate has been on this device; None while that has not been read."""
     estimate: reactive[Estimate | None] = reactive(None, repaint=False)
     estimate_note: reactive[str] = reactive("", repaint=False)
     """Why there is no estimate."""
@@ -167,12 +171,16 @@ class RecipeDesk(App[None]):
 
     def look_at_device(self) -> None:
         """Ask again what memory is free."""
-        self.run_worker(self._find_device(), group="device", exclusive=True)
+        self.run_worker(self.find_device(), group="device", exclusive=True)
 
-    async def _find_device(self) -> None:
+    async def find_device(self) -> None:
+        """Find the device, what is free of it, and how wrong estimates have been on it; estimate then."""
         from workbench.core.memory.device import find_device
+        from workbench.core.memory.experience import read_experience
 
-        self.device = await asyncio.to_thread(find_device)
+        device = await asyncio.to_thread(find_device)
+        self.experience = await asyncio.to_thread(read_experience, self.workspace, device)
+        self.device = device
         self._estimate()
 
     def _read(self, at_once: bool = False) -> None:
@@ -220,6 +228,7 @@ class RecipeDesk(App[None]):
             self.estimate, self.estimate_note = None, self.model_note
             return
         from workbench.app.counting import COUNTING, is_counted
+        from workbench.core.memory.calibrated import verdict_here
         from workbench.core.memory.estimate import estimate_memory
 
         if not is_counted(self.recipe.method, self.skeleton):
@@ -230,8 +239,10 @@ class RecipeDesk(App[None]):
             self.run_worker(self._count(), group="counting", exclusive=True)
             return
         try:
-            self.estimate = estimate_memory(self.recipe, self.skeleton, self.device, self.data_state.rows)
-            self.estimate_note = ""
+            estimate = estimate_memory(self.recipe, self.skeleton, self.device, self.data_state.rows)
+            if self.experience is not None:
+                estimate = replace(estimate, verdict=verdict_here(estimate, self.experience))
+            self.estimate, self.estimate_note = estimate, ""
         except UserError as error:
             self.estimate, self.estimate_note = None, error.sentence
 

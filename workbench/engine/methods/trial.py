@@ -90,14 +90,19 @@ def _bone(module: Module) -> nn.Module:
 def count_trained(skeleton: Skeleton, config: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON line above. UserError where the config does not fit."""
     from workbench.engine.methods.any_peft import peft_config_from, wrap
+    from workbench.engine.methods.shapes_only import shapes_only
 
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), shapes_only():
             built = wrap(Bones(skeleton), peft_config_from(config))
-    except UserError:
+    except UserError:  # kinds that read values to start from
         if skeleton.total_parameters > SMALL:
-            raise
-        built = wrap(Bones(skeleton), peft_config_from(config))  # kinds that need values to start from
+            from workbench.engine.trace.fake import fake_tensors
+
+            with fake_tensors():
+                built = wrap(Bones(skeleton), peft_config_from(config))
+        else:
+            built = wrap(Bones(skeleton), peft_config_from(config))
     names = sorted((module.name for module in skeleton.modules), key=len, reverse=True)
     sums: dict[str, int] = {}
     for name, parameter in built.named_parameters():

@@ -22,6 +22,7 @@ from workbench.engine.answer import inner_model
 from workbench.engine.base_models import DTYPES
 from workbench.engine.methods import build_method
 from workbench.engine.methods.main_directions import remember_start
+from workbench.engine.methods.shapes_only import shapes_only
 from workbench.engine.trace.fake import give_device
 from workbench.engine.trace.quantised import quantise
 from workbench.engine.train.setup import switch_on_checkpointing
@@ -89,7 +90,7 @@ def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.dev
     stored = base_storage(recipe, skeleton)
     if stored is not None:
         quantise(base, stored, precision, skeleton.output_layer)
-    with _casts_in_place():
+    with _casts_in_place(), shapes_only():
         built = build_method(base, _without_values(recipe), skeleton)
     if device.type != "cpu":
         give_device(built, device)

@@ -72,7 +72,7 @@ class MadeUpValues(TorchDispatchMode):
 @contextlib.contextmanager
 def fake_tensors() -> Iterator[None]:
     """Everything inside computes on fake tensors; modules move and cast as they do with real ones."""
-    kept_apply, kept_tensor = nn.Module._apply, torch.tensor
+    kept_apply, kept_tensor, kept_sparse = nn.Module._apply, torch.tensor, torch.sparse_coo_tensor
     moved: dict[int, tuple[Any, nn.Parameter]] = {}
 
     def apply(self: nn.Module, function: Any, recurse: bool = True) -> nn.Module:
@@ -95,14 +95,19 @@ def fake_tensors() -> Iterator[None]:
             return torch.empty(like.shape, dtype=like.dtype, device=device, **rest)
         return kept_tensor(data, dtype=dtype, device=device, **rest)
 
+    def sparse(indices: torch.Tensor, values: torch.Tensor, size: Any, **_: Any) -> torch.Tensor:
+        # the stand-in has no sparse kernels; a matrix of zeros takes more for a moment, and autograd keeps the same
+        whole = torch.zeros(size, dtype=values.dtype, device=values.device)
+        return whole.index_put(tuple(indices.long().unbind()), values)
+
     changed: Any = nn.Module
     library: Any = torch
-    changed._apply, library.tensor = apply, tensor
+    changed._apply, library.tensor, library.sparse_coo_tensor = apply, tensor, sparse
     try:
         with FakeTensorMode(), MadeUpValues():
             yield
     finally:
-        changed._apply, library.tensor = kept_apply, kept_tensor
+        changed._apply, library.tensor, library.sparse_coo_tensor = kept_apply, kept_tensor, kept_sparse
 
 
 def _moved(parameter: nn.Parameter, function: Any, moved: dict[int, Any]) -> nn.Parameter:

@@ -76,7 +76,7 @@ class Calibrating(Planning):
             )
         finally:
             if self.is_attached:
-                self._read_experience()
+                await self.desk.find_device()
                 self._say("")
         if wrong:
             self.post_message(Told(wrong, "error"))

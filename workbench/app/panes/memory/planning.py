@@ -21,13 +21,12 @@ from workbench.core.memory.costs import expected_duration, read_price
 from workbench.core.memory.device import Device
 from workbench.core.memory.disk import disk_needed
 from workbench.core.memory.estimate import Estimate
-from workbench.core.memory.experience import Experience, read_experience
+from workbench.core.memory.experience import Experience
 from workbench.core.memory.limits import Limits, find_limits, fits_on_cards
 from workbench.core.memory.parameters import Branch, parameter_tree
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, recipe_to_mapping
-from workbench.core.runs.listing import RunSummary
 
 if TYPE_CHECKING:
     from workbench.app.recipe_desk import RecipeDesk
@@ -50,16 +49,15 @@ class Planning(Vertical):
     skeleton: reactive[Skeleton | None] = reactive(None, init=False, repaint=False)
     device: reactive[Device | None] = reactive(None, init=False, repaint=False)
     data_state: reactive[DataState] = reactive(DataState(), init=False, repaint=False)
+    experience: reactive[Experience | None] = reactive(None, init=False, repaint=False)
     estimate: reactive[Estimate | None] = reactive(None, init=False, repaint=False)
     estimate_note: reactive[str] = reactive("", init=False, repaint=False)
-    runs: reactive[tuple[RunSummary, ...]] = reactive((), init=False, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
         self.advice: tuple[Advice, ...] = ()
         self.limits: Limits | None = None
         self.fits_on: list[dict[str, Any]] = []
-        self.experience: Experience | None = None
         self.tracer = Tracer(self, lambda: self.desk.helper, self.draw)
         self._past: list[tuple[dict[str, Any], str]] = []
         """What each change of this pane replaced, as settings, and the change in words."""
@@ -83,7 +81,6 @@ class Planning(Vertical):
     def begin(self) -> None:
         """Take everything up that was handed down before the pane was there."""
         self._begun = True
-        self._read_experience()
         self._changed()
 
     # what comes down
@@ -100,17 +97,8 @@ class Planning(Vertical):
     def watch_data_state(self) -> None:
         self._changed()
 
-    def watch_device(self) -> None:
-        self._read_experience()
-
-    def watch_runs(self, before: tuple[RunSummary, ...], now: tuple[RunSummary, ...]) -> None:
-        if [(run.folder, run.state) for run in before] != [(run.folder, run.state) for run in now]:
-            self._read_experience()
-            self._changed()
-
-    def _read_experience(self) -> None:
-        if self._begun and self.device is not None:
-            self.experience = read_experience(self.desk.workspace, self.device)
+    def watch_experience(self) -> None:
+        self._changed()
 
     def _changed(self) -> None:
         """Draw once all that comes down with one change is there: recipe and estimate belong together."""
