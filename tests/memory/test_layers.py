@@ -6,10 +6,7 @@ import pytest
 from asking import recipe_for
 
 from workbench.core.memory.row_shape import RowShape
-from workbench.engine.skeletons import build_skeleton
-from workbench.engine.trace.layers import Period, UnevenError, find_period
-from workbench.engine.trace.steps import Loop
-from workbench.engine.trace.tracing import _trace
+from workbench.engine.trace.layers import Period, find_period
 
 SIZES = {
     "vocab_size": 8192, "max_position_embeddings": 2048, "hidden_size": 128, "intermediate_size": 256,
@@ -53,14 +50,13 @@ SLOW = [
 @pytest.mark.parametrize(
     ("kind", "method", "settings"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
 )
-def test_a_few_layers_traced_give_the_whole_models_peak_to_the_byte(kind, method, settings, tmp_path):
+def test_a_few_layers_traced_give_the_whole_models_peak_to_the_byte(kind, method, settings, tmp_path, peak_of):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, **SIZES, **MODELS[kind]}))
     settings = dict(settings)
     size = settings.pop("effective_batch", None)
     recipe = recipe_for(tmp_path, method, 128, **settings, **({"effective_batch": size} if size else {}))
-    asked = (recipe, build_skeleton(tmp_path), RowShape(128, 128), "cuda", "", Loop())
-    few, whole = _trace(*asked, False), _trace(*asked, True)
-    assert few == whole
+    rows = RowShape(128, 128)
+    assert peak_of(recipe, rows, uneven=None) == peak_of(recipe, rows, whole=True)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +74,7 @@ def test_the_pattern_is_found_and_a_turn_of_it_stays_before_it(kinds, found):
     assert find_period(kinds) == found
 
 
-def test_layers_that_look_alike_and_are_not_are_traced_as_a_whole(tmp_path, monkeypatch):
-    from workbench.engine.trace import tracing
-
-    def uneven(*_):
-        raise UnevenError
-
+def test_layers_that_look_alike_and_are_not_are_traced_as_a_whole(tmp_path, peak_of):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **SIZES, "num_hidden_layers": 8}))
-    asked = (recipe_for(tmp_path, LORA, 64), build_skeleton(tmp_path), RowShape(64, 64), "cuda")
-    monkeypatch.setattr(tracing, "repeat_turns", uneven)
-    few, _ = tracing.trace_recipe(*asked)
-    monkeypatch.undo()
-    whole, _ = tracing.trace_recipe(*asked, whole=True)
-    assert few == whole
+    recipe, rows = recipe_for(tmp_path, LORA, 64), RowShape(64, 64)
+    assert peak_of(recipe, rows, uneven=True) == peak_of(recipe, rows, whole=True)

@@ -302,7 +302,7 @@ def test_a_base_in_nf4_with_double_quantisation_takes_0_5159_bytes_a_parameter(t
     import bitsandbytes
     from transformers import LlamaConfig
 
-    from workbench.core.memory.states import bytes_per_quantised_parameter
+    from workbench.core.models.stored import of_bitsandbytes
 
     shape = {"hidden_size": 512, "intermediate_size": 512, "num_hidden_layers": 1, "num_attention_heads": 4}
     AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=64, **shape)).save_pretrained(tmp_path)
@@ -316,5 +316,5 @@ def test_a_base_in_nf4_with_double_quantisation_takes_0_5159_bytes_a_parameter(t
             state = one.weight.quant_state
             parts = [one.weight.data, state.absmax, *([state.state2.absmax] if double else [])]
             held += sum(part.numel() * part.element_size() for part in parts)
-        assert held / parameters == pytest.approx(bytes_per_quantised_parameter("nf4", double), rel=1e-9)
+        assert held / parameters == pytest.approx(of_bitsandbytes("nf4", double).each, rel=1e-9)
         assert held / parameters == pytest.approx(expected, abs=5e-5)

@@ -35,7 +35,7 @@ def update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
         )
     if name in ("vera", "oft", "miss"):
         targets = _targets(recipe, skeleton)
-        return COUNTED[name](targets, numbers, int(knobs.get("rank", 0)), float(knobs["dropout"])) / layers
+        return COUNTED[name](targets, numbers, int(knobs.get("rank", 0)), float(knobs.get("dropout", 0.0))) / layers
     if name == "ia3":
         from workbench.core.methods.ia3 import ia3_targets
 

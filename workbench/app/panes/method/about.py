@@ -22,13 +22,17 @@ BASES = {"none": "whole", "nf4": "4-bit NF4", "fp4": "4-bit FP4", "int8": "8-bit
 """What a base may be stored in, in words."""
 
 
-def about(recipe: Recipe, skeleton: Skeleton | None) -> Content:
-    """The method's facts, those that depend on the model for this one."""
+def about(method: Method) -> Content:
+    """What the method is, and its equation."""
+    return Content.assemble(written(method.what), "\n", (written(method.equation), "bold $accent"))
+
+
+def facts(recipe: Recipe, skeleton: Skeleton | None) -> Content:
+    """The method's facts, those that depend on the model for this one, and its paper."""
     method = recipe.method.facts
     pieces: Pieces = [
-        written(method.what), "\n", (written(method.equation), "bold $accent"), "\n", (written(method.paper), "$quiet"),
-        "\n", *_trains(recipe, skeleton), "\n", *_rate(method, skeleton), "\n", *_afterwards(method), "\n",
-        *_fits(method, skeleton),
+        *_trains(recipe, skeleton), "\n", *_rate(method, skeleton), "\n", *_afterwards(method), "\n",
+        *_fits(method, skeleton), "\n", (written(method.paper), "$quiet"),
     ]  # fmt: skip
     return Content.assemble(*pieces)
 

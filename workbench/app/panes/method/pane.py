@@ -14,7 +14,7 @@ from workbench.app.actions import bindings_for
 from workbench.app.counting import COUNTING, is_counted
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
-from workbench.app.panes.method.about import about, misfit
+from workbench.app.panes.method.about import about, facts, misfit
 from workbench.app.panes.method.kinds import KindsOfPeft
 from workbench.app.panes.method.methods import MethodList, default_figures
 from workbench.app.panes.method.targets_screen import TargetsScreen
@@ -49,6 +49,7 @@ class MethodPane(Vertical):
     MethodPane #method-scroll { height: 1fr; }
     MethodPane #about { margin: 1 0; }
     MethodPane #refusal { margin-bottom: 1; display: none; }
+    MethodPane #facts { margin-bottom: 1; }
     MethodPane #method-knobs { height: auto; margin-bottom: 1; }
     MethodPane #trainable { border-top: $edge $edge-blurred; }
     MethodPane.-low #about { margin: 0; }
@@ -63,7 +64,7 @@ class MethodPane(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.methods = MethodList()
-        self.about, self.refusal = Drawn(id="about"), Drawn(id="refusal")
+        self.about, self.refusal, self.facts = Drawn(id="about"), Drawn(id="refusal"), Drawn(id="facts")
         self.method_heading = Drawn(classes="heading")
         self.method_knobs = Vertical(id="method-knobs")
         self.meaning = Meaning()
@@ -80,6 +81,7 @@ class MethodPane(Vertical):
                 knobs = self._method_knobs()
                 if knobs:
                     yield self._method_form(knobs)
+            yield self.facts
             yield Drawn(lambda _: Content("Training"), classes="heading")
             yield KnobForm(_training(USED), self.recipe, id="training-knobs")
         yield self.meaning
@@ -172,7 +174,8 @@ class MethodPane(Vertical):
         method = recipe.method.facts
         self.methods.styles.max_height = max(3, self.size.height // 5 + 1)
         self.methods.show(recipe.method, skeleton)
-        self.about.show(about(recipe, skeleton))
+        self.about.show(about(method))
+        self.facts.show(facts(recipe, skeleton))
         heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
         if self.kinds.busy:
             heading = f"{heading} {glyphs().dot} {glyphs().running} asking PEFT for its kinds"
