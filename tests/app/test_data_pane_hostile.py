@@ -28,7 +28,7 @@ def settled(app, source):
     return app.recipe.data.source == source and not state.busy and (state.problem or state.report is not None)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
 @pytest.mark.timeout(300)
 async def test_each_hostile_file_is_shown_or_refused_in_one_sentence_and_keys_still_work(workspace, tmp_path, part):
     async with opened(workspace, story(), (120, 36)) as (app, pilot):

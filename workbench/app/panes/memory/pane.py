@@ -53,7 +53,7 @@ class MemoryPane(Calibrating):
         "after calibrating, what was measured stands here too."
     )
     DEFAULT_CSS = """
-    MemoryPane #memory-scroll { height: 1fr; }
+    MemoryPane #memory-scroll { height: 1fr; scrollbar-gutter: stable; }
     MemoryPane #memory-scroll > * { margin-bottom: 1; }
     MemoryPane #memory-scroll > .heading { margin-bottom: 0; }
     MemoryPane #sliders { margin: 1 0; }

@@ -46,7 +46,7 @@ class MethodPane(Vertical):
         "A value that cannot be is refused with a sentence, and the old one stays."
     )
     DEFAULT_CSS = """
-    MethodPane #method-scroll { height: 1fr; }
+    MethodPane #method-scroll { height: 1fr; scrollbar-gutter: stable; }
     MethodPane #about { margin: 1 0; }
     MethodPane #refusal { margin-bottom: 1; display: none; }
     MethodPane #facts { margin-bottom: 1; }
