@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from driving import opened, press, story
 from on_method import on_method, row
 from waiting import wait_for
@@ -71,6 +72,7 @@ async def test_a_preset_of_targets_is_taken_with_one_key(workspace):
         await wait_for(lambda: app.recipe.method.knobs["targets"] == "q+v")
 
 
+@pytest.mark.slow
 async def test_a_kind_of_peft_has_fields_of_its_own_and_is_counted_while_the_app_goes_on(
     workspace, monkeypatch, tmp_path
 ):

@@ -126,6 +126,7 @@ def test_tracing_that_nobody_waits_for_ends_at_once(models, tmp_path):
     assert not list((tmp_path / "cache").glob("traces/*"))
 
 
+@pytest.mark.slow
 def test_rows_are_part_of_what_is_asked(models, tmp_path):
     recipe = recipe_for(models / "llama", length=512)
     short = trace(recipe, tmp_path, "cuda", RowShape(64, 8))

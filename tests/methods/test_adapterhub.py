@@ -146,6 +146,7 @@ def test_an_adapter_that_changes_the_base_itself_is_not_taken_over(run, tmp_path
         take(tmp_path, run)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_run_to_chat_with_or_leaves_nothing_behind(tmp_path):
     def workbench(*words):
         return subprocess.run(

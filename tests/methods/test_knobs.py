@@ -106,6 +106,7 @@ def trained(folder, method):
     return shapes, fit(model, recipe)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "knob"), EVERY, ids=str)
 def test_another_value_of_a_knob_trains_otherwise(name, knob, models, adapters, tmp_path):
     on = ON.get(knob, "llama")

@@ -34,6 +34,7 @@ def shaken(method, seed=0):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_the_code_that_loads_a_result_of_our_own_kind_runs_and_answers_as_it_does_here(name, tmp_path):
     method = dict(METHODS[name])

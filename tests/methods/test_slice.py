@@ -33,6 +33,7 @@ def test_the_slice_meets_every_method_architecture_and_precision():
     assert {precision for _, precision, _ in SLICE} == set(PRECISIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "precision", "name"), SLICE, ids=lambda one: one.replace(" ", "-"))
 def test_a_cell_of_the_table_holds(architecture, precision, name, models, tmp_path, monkeypatch):
     in_here = {"workbench.engine.methods.trial": trial.answer, "workbench.engine.methods.abilities": abilities.answer}

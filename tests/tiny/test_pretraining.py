@@ -68,7 +68,13 @@ def test_a_finished_run_leaves_a_loadable_model_and_no_checkpoint(uninterrupted)
     assert "9 steps of 2,048 tokens" in card
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT], ids=["killed with -9", "stopped with ctrl-c"])
+@pytest.mark.parametrize(
+    "blow",
+    [
+        pytest.param(signal.SIGKILL, id="killed with -9"),
+        pytest.param(signal.SIGINT, id="stopped with ctrl-c", marks=pytest.mark.slow),
+    ],
+)
 def test_pretraining_stopped_and_resumed_ends_on_the_same_weights_and_losses(tmp_path, uninterrupted, blow):
     target = tmp_path / "model"
     process = subprocess.Popen(command(target, *SMALL), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
