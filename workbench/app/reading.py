@@ -67,8 +67,8 @@ async def read_skeleton(helper: Helper, recipe: Recipe, workspace: Workspace, sa
     if found is not None:
         return found
     say("Reading the model")
-    ask = prepare if missing_weights(recipe) is None else _skeleton_alone
-    answer = await ask(helper, recipe, say)
+    do = "prepare" if missing_weights(recipe) is None else "skeleton"
+    answer = await _ask_of_model(do, helper, recipe, say)
     skeleton = skeleton_from_json(answer.get("skeleton") or {})
     if skeleton is None:
         raise UserError("The model's layers could not be read; see the helper's log in the workspace.")
@@ -84,21 +84,16 @@ def missing_weights(recipe: Recipe) -> str | None:
     return None
 
 
-async def _skeleton_alone(helper: Helper, recipe: Recipe, say: Say) -> dict[str, Any]:
-    """The skeleton from the model's config alone."""
-    model = recipe.model
-    return await helper.request(
-        "skeleton",
-        on_event=lambda event: say(str(event.get("text") or "Reading the model")),
-        model={"path": model.path, "revision": model.revision, "attention": model.attention},
-    )
-
-
 async def prepare(helper: Helper, recipe: Recipe, say: Say) -> dict[str, Any]:
     """Have the helper make the model's tokenizer and skeleton readable without the engine."""
+    return await _ask_of_model("prepare", helper, recipe, say)
+
+
+async def _ask_of_model(do: str, helper: Helper, recipe: Recipe, say: Say) -> dict[str, Any]:
+    """What one of the helper's verbs gives for the recipe's model; `skeleton` needs no more than its config."""
     model = recipe.model
     return await helper.request(
-        "prepare",
+        do,
         on_event=lambda event: say(str(event.get("text") or "Reading the model")),
         model={"path": model.path, "revision": model.revision, "attention": model.attention},
     )

@@ -21,10 +21,10 @@ SCATTERED = (aten.scatter_.value, aten.scatter_.src, aten.scatter.value, aten.sc
 
 
 class MadeUpValues(TorchDispatchMode):
-    """Answers where code asks for a value, which no fake tensor has: yes, one, and every place.
+    """Answers where code asks for a value, which no fake tensor has.
 
-    What adapters ask so decides hardly anything: whether a module is dropped out, where a permutation goes, which
-    places of a grid are inside.
+    A truth is true (`rand(1) > dropout` takes the layer) but for `any`, which is asked of numbers that went wrong; a
+    fraction is 1, a whole number 0, and a mask chooses as many places as ones were written into it, else every one.
     """
 
     def __init__(self) -> None:
