@@ -369,6 +369,7 @@ def test_the_tally_counts_rows_and_not_attempts():
     assert tally.asked == 2 and tally.right == {"base": 0, "tuned": 1}
 
 
+@pytest.mark.slow
 async def test_the_real_base_model_continues_bare_text_and_survives_the_helpers_death(workspace):
     async with Helper(workspace) as helper:
         app = with_run(workspace, helper, state=None)

@@ -17,7 +17,7 @@ from workbench.app.panes.data.set_up import SetUp
 from workbench.app.panes.data.views import RawView, TokensView
 from workbench.app.panes.data.walking import json_of
 from workbench.app.screens.explanation import Explanation, explanation_of
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.places import tiny_folder
 
 

@@ -279,7 +279,7 @@ async def test_the_subsets_and_splits_of_a_folder_are_chosen_from_a_list(workspa
 # the cleaned set
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["jsonl", pytest.param("parquet", marks=pytest.mark.slow)])
 async def test_the_rows_that_are_left_are_saved_to_a_file_of_their_own(workspace, tmp_path, ending):
     recipe = story(data={"source": faulty(tmp_path), "held_out": 0.1, "leave_out": ["secret"], "duplicates": "first"})
     to = tmp_path / f"clean.{ending}"

@@ -12,7 +12,7 @@ from waiting import wait_for
 from workbench.app.panes.data.length_chart import GUTTER, binned, rebinned, scale_for
 from workbench.app.panes.data.lengths import Lengths, LengthSlider
 from workbench.core.data.inspect import inspect_data
-from workbench.core.data.lengths import figures_at
+from workbench.core.data.tokens.lengths import figures_at
 from workbench.core.memory.estimate import estimate_memory
 from workbench.core.memory.row_shape import row_shape
 from workbench.core.places import tiny_folder

@@ -99,15 +99,16 @@ async def test_ones_own_data_is_opened_from_the_form_by_keyboard(workspace, tmp_
 # panes
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param(SIZES[-1], marks=pytest.mark.slow)])
 async def test_the_number_keys_and_the_function_keys_open_every_pane(workspace, size):
     async with opened(workspace, story(), size) as (app, pilot):
-        for number, name in enumerate(PANES, 1):
-            await press(pilot, str(number))
-            await wait_for(lambda name=name: app.pane == name and app.built[name].display)
-            for key, there in (("f2", "data"), (f"f{number + 1}", name), ("f2", "data")):
+        for keys in ("1234567", [f"f{number}" for number in range(2, 9)]):
+            for key, name in zip(keys, PANES, strict=True):
+                if app.pane == "chat":  # a digit there is a part of the prompt
+                    await press(pilot, "f2")
+                    await wait_for(lambda: app.pane == "data")
                 await press(pilot, key)
-                await wait_for(lambda there=there: app.pane == there and app.built[there].display)
+                await wait_for(lambda name=name: app.pane == name and app.built[name].display)
 
 
 async def test_a_click_on_a_tab_opens_its_pane_and_every_tab_is_whole_at_60_columns(workspace):

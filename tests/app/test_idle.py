@@ -12,7 +12,9 @@ TURNS = 8
 """Times that the event loop comes to rest."""
 
 
-@pytest.mark.parametrize("size", [(160, 45), (120, 45), (80, 24)])
+@pytest.mark.parametrize(
+    "size", [pytest.param((160, 45), marks=pytest.mark.slow), (120, 45), pytest.param((80, 24), marks=pytest.mark.slow)]
+)
 async def test_no_pane_is_laid_out_again_while_nothing_happens(workspace, size, monkeypatch):
     laid_out: list[str] = []
     kept = Screen._refresh_layout

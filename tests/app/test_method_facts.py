@@ -73,10 +73,8 @@ async def test_a_preset_of_targets_is_taken_with_one_key(workspace):
 
 
 @pytest.mark.slow
-async def test_a_kind_of_peft_has_fields_of_its_own_and_is_counted_while_the_app_goes_on(
-    workspace, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))  # nothing is counted there yet
+async def test_a_kind_of_peft_has_fields_of_its_own_and_is_counted_while_the_app_goes_on(workspace, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOME", str(workspace.root))  # as the command does; nothing is counted there yet
     recipe = story(method={"name": "peft", "kind": "loha"})
     async with opened(workspace, recipe, (120, 60), read=False) as (app, pilot):
         await on_method(pilot, app)
@@ -94,4 +92,7 @@ async def test_a_kind_of_peft_has_fields_of_its_own_and_is_counted_while_the_app
         field.focus()
         await press(pilot, "minus")
         await wait_for(lambda: app.recipe.method.knobs["settings"].get("r", 8) < 8)
-        await wait_for(lambda: app.estimate is not None and app.estimate.trainable_parameters < before, 200)
+        await wait_for(lambda: app.estimate_note == COUNTING)
+        await wait_for(lambda: app.estimate_note != COUNTING, 200)
+        assert app.estimate is not None, app.estimate_note  # the sentence that says why not
+        assert app.estimate.trainable_parameters < before

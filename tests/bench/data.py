@@ -55,11 +55,12 @@ def work(file: str) -> dict[str, float]:
 
 def tokens(file: str) -> dict[str, float]:
     """The same without the doctor: tokens, masks and lengths."""
-    from workbench.core.data.encode import Job, encode_stream
-    from workbench.core.data.lengths import count_lengths, length_figures
     from workbench.core.data.reading import read_data
-    from workbench.core.data.templates import choose_template
-    from workbench.core.data.tokenizer import open_tokenizer
+    from workbench.core.data.templates.render import choose_template
+    from workbench.core.data.tokens.batches import Job
+    from workbench.core.data.tokens.encode import encode_stream
+    from workbench.core.data.tokens.lengths import count_lengths, length_figures
+    from workbench.core.data.tokens.tokenizer import open_tokenizer
     from workbench.core.places import tiny_folder
     from workbench.core.recipe import DataSection
 
@@ -121,7 +122,7 @@ def opening(file: str) -> dict[str, float]:
 
 def moving(file: str) -> dict[str, float]:
     """The figures for another longest length over the lengths of a million rows."""
-    from workbench.core.data.lengths import figures_at
+    from workbench.core.data.tokens.lengths import figures_at
 
     chance = random.Random(0)
     counts: dict[int, int] = {}

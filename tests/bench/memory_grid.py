@@ -13,6 +13,8 @@ import statistics
 import sys
 import tempfile
 import time
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,7 @@ OTHERS = {
                       "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768,
                       "tie_word_embeddings": False},
 }  # fmt: skip
-"""Models that no term of the closed form was fitted on."""
+"""Models that no term of the closed form was fitted on but those of routed experts, after qwen3-30b-a3b."""
 
 LORA: dict[str, Any] = {"name": "lora", "rank": 16}
 QV: dict[str, Any] = {"name": "lora", "rank": 32, "targets": "q+v"}
@@ -139,7 +141,11 @@ UNSEEN: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
     ("phi-2", {"name": "ia3"}, 1024, PLAIN), ("qwen3-4b", {"name": "oft", "block_size": 32}, 1024, {}),
     ("qwen3-4b", {"name": "miss", "rank": 64}, 1024, {}),
 ]  # fmt: skip
-"""Configurations that were not looked at while the closed form was written."""
+"""Configurations that were not looked at while the closed form was first written.
+
+Before their errors were looked at: median 0.16 %, 94 % of the 50 within 4 %, worst 14.2 %. The terms of routed experts
+and of AdaLoRA without mixed precision were mended by them since, so these are no longer unseen.
+"""
 
 GPU = Device("cuda", "a GPU", 80 * 2**30, 79 * 2**30)
 
@@ -149,14 +155,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The closed form against the trace.")
     parser.add_argument("--save", type=Path, help="write the table as JSON")
     parser.add_argument("--traces", type=Path, help="a file that keeps traced figures from call to call")
-    parser.add_argument("--unseen", action="store_true", help="models and settings that nothing was fitted on")
+    parser.add_argument("--unseen", action="store_true", help="models and settings that came after the formula")
+    parser.add_argument("--every", action="store_true", help="both those and the ones that it was written with")
     parser.add_argument("--only", default="", help="configurations whose words hold this")
     options = parser.parse_args()
     kept: dict[str, Any] = json.loads(options.traces.read_text()) if options.traces and options.traces.exists() else {}
     lines = []
     with tempfile.TemporaryDirectory() as work:
         skeletons: dict[str, Any] = {}
-        for name, method, length, extra in UNSEEN if options.unseen else GRID:
+        for name, method, length, extra in _chosen(options):
             words = f"{name} {json.dumps(method)} {length} {json.dumps(extra)}"
             if options.only not in words:
                 continue
@@ -169,8 +176,24 @@ def main() -> int:
           f"{100 * within:.1f}% of them within 4%, worst {100 * errors[-1]:.1f}%; "
           f"closed form {1000 * max(line['closed_seconds'] for line in lines):.1f} ms at most")  # fmt: skip
     if options.save:
-        options.save.write_text(json.dumps(lines, indent=1) + "\n")
+        document = {
+            "date": date.today().isoformat(),
+            "versions": {name: version(name) for name in ("torch", "transformers", "peft", "bitsandbytes")},
+            "for": "a GPU; traced on a CPU, nothing measured on a GPU",
+            "configurations": len(errors),
+            "median_error": round(statistics.median(errors), 5),
+            "within_4_percent": round(within, 4),
+            "worst_error": round(errors[-1], 5),
+            "rows": [{**line, "error": round(line["error"], 5)} for line in lines],
+        }
+        options.save.write_text(json.dumps(document, indent=1) + "\n")
     return 0
+
+
+def _chosen(options: argparse.Namespace) -> list[tuple[str, dict[str, Any], int, dict[str, Any]]]:
+    if options.every:
+        return GRID + UNSEEN
+    return UNSEEN if options.unseen else GRID
 
 
 def _line(
@@ -210,7 +233,7 @@ def _line(
         print(f"         {traced['peak_at']} {[round(v / 2**30, 3) for v in traced['parts'].values()]}\n         "
               f"{estimate.peak_at} {[round(v / 2**30, 3) for v in list(estimate.parts.values())[:-1]]}")  # fmt: skip
     return {"configuration": words, "traced": traced["allocated"], "closed": estimate.allocated, "error": error,
-            "trace_seconds": traced["seconds"], "closed_seconds": closed_seconds}  # fmt: skip
+            "trace_seconds": traced["seconds"], "closed_seconds": round(closed_seconds, 4)}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def main() -> int:
     parser.add_argument("--save", type=Path)
     options = parser.parse_args()
     prepare_environment(1, True)
+    from workbench.core.memory.loop import Loop
     from workbench.engine.skeletons import build_skeleton
-    from workbench.engine.trace.steps import Loop
     from workbench.engine.trace.tracing import trace_recipe
 
     published = json.loads(options.file.read_text())

@@ -157,3 +157,12 @@ def test_doctor_names_what_is_there_without_importing_it(workbench):
     assert report["hub"]["offline"] is True
     assert all(set(item) == {"what", "do"} for item in report["missing"])
     assert report["terminal"]["live"] is False
+
+
+@pytest.mark.slow
+def test_what_a_kind_was_tried_on_is_kept_in_the_workspace_that_was_named(workbench, tmp_path):
+    given = ("--method", "peft", "--set", "method.kind=LOHA", "--json")
+    done = workbench("--workspace", tmp_path / "named", "estimate", *given)
+    assert done.returncode == 0, done.stderr
+    assert any((tmp_path / "named" / "cache" / "peft").iterdir())
+    assert not (workbench.workspace / "cache" / "peft").exists()

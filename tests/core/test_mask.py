@@ -2,11 +2,11 @@
 
 import pytest
 
-from workbench.core.data.built_in import END_TOKENS
-from workbench.core.data.conversations import Conversation, Message
-from workbench.core.data.mask import fit_example, mark_conversation, mask_tokens
-from workbench.core.data.templates import BUILT_IN, ChatTemplate, choose_template
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.conversations.formats import Conversation, Message
+from workbench.core.data.templates.built_in import END_TOKENS
+from workbench.core.data.templates.render import BUILT_IN, ChatTemplate, choose_template
+from workbench.core.data.tokens.mask import fit_example, mark_conversation, mask_tokens
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 

@@ -72,6 +72,11 @@ def test_a_number_such_as_2e_3_is_a_number_in_a_recipe_file():
     assert recipe_from_text("training: {learning_rate: 2e-3}").training.learning_rate == 0.002
 
 
+def test_a_layers_number_is_text_as_a_range_of_layers_is():
+    recipe = change_recipe(recipe_from_mapping({}), parse_settings(["method.layers=0"]))
+    assert recipe.method.knobs["layers"] == "0"
+
+
 def test_a_setting_changes_one_key_and_leaves_the_rest():
     recipe = recipe_from_mapping({})
     changed = change_recipe(
@@ -130,3 +135,12 @@ def test_a_recipe_that_cannot_be_written_leaves_the_old_one(tmp_path):
         signal.signal(signal.SIGXFSZ, handler)
     assert file.read_text() == before
     assert [item.name for item in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_another_method_takes_its_own_learning_rate_unless_one_is_given_or_both_want_the_same():
+    recipe = recipe_from_text("training: {learning_rate: 2e-3}")
+    assert change_recipe(recipe, {"method.rank": 4}).training.learning_rate == 0.002
+    assert change_recipe(recipe, {"method.name": "qlora"}).training.learning_rate == 0.002
+    assert change_recipe(recipe, {"method.name": "ia3"}).training.learning_rate is None
+    given = {"method.name": "ia3", "training.learning_rate": 0.05}
+    assert change_recipe(recipe, given).training.learning_rate == 0.05

@@ -8,8 +8,8 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from workbench.core.data.conversations import detect_format, read_conversations
-from workbench.core.data.sources import read_table
+from workbench.core.data.conversations.formats import detect_format, read_conversations
+from workbench.core.data.files.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import sample_folder
 

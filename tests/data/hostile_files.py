@@ -15,7 +15,7 @@ HOSTILE = [
     ("nul.txt", b"a\0b"),
     ("deep.jsonl", b'{"instruction": ' + b"[" * 100_000 + b"]" * 100_000 + b', "output": "b"}\n'),
     ("deep.json", b'{"a":' * 5000 + b"1" + b"}" * 5000),
-    ("wide.jsonl", b'{"instruction": "' + b"x" * 5_000_000 + b'", "output": "b"}\n'),
+    ("wide.jsonl", b'{"instruction": "' + b"x" * 3_200_000 + b'", "output": "b"}\n'),
     ("escape.jsonl", b'{"instruction": "\\u001b[2J[bold]", "output": "\\u001b]0;x\\u0007"}\n'),
     ("surrogate.jsonl", b'{"instruction": "\\ud800", "output": "b"}\n'),
     ("long number.jsonl", b'{"instruction": ' + b"9" * 10_000 + b', "output": "b"}\n'),

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.core.data.dataset import prepare_data
-from workbench.core.data.example import Example, fit_rows
-from workbench.core.data.lengths import count_lengths, figures_at
 from workbench.core.data.selection import read_filter
 from workbench.core.data.splits import split_clusters, split_rows, split_stratified
+from workbench.core.data.tokens.example import Example, fit_rows
+from workbench.core.data.tokens.lengths import count_lengths, figures_at
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe

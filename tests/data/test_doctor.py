@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from workbench.core.data.checks.doctor import is_personal, passes_luhn, script_of
+from workbench.core.data.checks.languages import language_of
 from workbench.core.data.clean import save_clean
 from workbench.core.data.dataset import prepare_data
-from workbench.core.data.doctor import is_personal, passes_luhn, script_of
+from workbench.core.data.files.sources import read_table
 from workbench.core.data.inspect import inspect_data, page_rows
-from workbench.core.data.languages import language_of
-from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe

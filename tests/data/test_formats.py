@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from workbench.core.data.conversations import detect_format
+from workbench.core.data.conversations.formats import detect_format
 from workbench.core.data.dataset import prepare_data
+from workbench.core.data.files.sources import read_table
 from workbench.core.data.inspect import inspect_data, page_rows
 from workbench.core.data.questions import read_questions
 from workbench.core.data.search import search_rows
-from workbench.core.data.sources import read_table
 from workbench.core.data.splits import join_clusters
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder

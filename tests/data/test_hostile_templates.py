@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from workbench.core.data.sandbox import SECONDS
-from workbench.core.data.templates import ChatTemplate
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.templates.render import ChatTemplate
+from workbench.core.data.templates.sandbox import SECONDS
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 

@@ -6,10 +6,10 @@ import pytest
 from small_hub import ASKED, COMMIT, SEPARATED, SmallHub, put_into_cache, rows
 
 from workbench.core.data.dataset import prepare_data
-from workbench.core.data.hub import about_fetched, fetched_folder, hub_data, hub_sources, unfetched
+from workbench.core.data.files.hub import about_fetched, fetched_folder, hub_data, hub_sources, unfetched
+from workbench.core.data.files.sources import read_table
 from workbench.core.data.inspect import page_rows
 from workbench.core.data.search import search_rows
-from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace, tiny_folder
 from workbench.core.recipe import Recipe, change_recipe

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.core.data.conversations import detect_format
-from workbench.core.data.sources import read_table
+from workbench.core.data.conversations.formats import detect_format
+from workbench.core.data.files.sources import read_table
 from workbench.core.errors import UserError
 
 LINE = b'{"instruction": "a", "output": "b"}\n'
@@ -182,7 +182,7 @@ VALUES = st.recursive(
 def test_a_list_is_read_row_by_row_wherever_its_bytes_are_cut(tmp_path_factory, rows, indent, ascii, window):
     file = tmp_path_factory.mktemp("list") / "x.json"
     file.write_text(json.dumps(rows, indent=indent, ensure_ascii=ascii) + "\n", encoding="utf-8")
-    with mock.patch("workbench.core.data.json_list.WINDOW", window):
+    with mock.patch("workbench.core.data.files.json_list.WINDOW", window):
         found = read_table(str(file)).rows
         assert [found[number] for number in range(len(rows))] == rows
         assert list(read_table(str(file)).rows) == rows

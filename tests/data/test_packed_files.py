@@ -10,14 +10,14 @@ from unittest import mock
 import pyarrow
 import pytest
 
+from workbench.core.data.files.sources import read_table
 from workbench.core.data.inspect import page_rows
 from workbench.core.data.search import search_rows
-from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe
 
-COUNT = 300_000
+COUNT = 100_000
 ROWS = [
     {"instruction": f"ask {number} ü and so on, for a line of some more length", "output": f"answer {number}"}
     for number in range(1000)
@@ -25,14 +25,14 @@ ROWS = [
 
 
 def text_of(kind):
-    """300,000 rows in one kind of text file, 20 MB and more."""
+    """100,000 rows in one kind of text file, 6 MB and more."""
     if kind == "json":
-        return json.dumps(ROWS * 300, ensure_ascii=False)
+        return json.dumps(ROWS * 100, ensure_ascii=False)
     if kind == "csv":
-        return "instruction,output\n" + "".join(f'"{row["instruction"]}",{row["output"]}\n' for row in ROWS) * 300
+        return "instruction,output\n" + "".join(f'"{row["instruction"]}",{row["output"]}\n' for row in ROWS) * 100
     if kind == "txt":
-        return "".join(f"{row['instruction']}\n\n" for row in ROWS) * 300
-    return "".join(json.dumps(row) + "\n" for row in ROWS) * 300
+        return "".join(f"{row['instruction']}\n\n" for row in ROWS) * 100
+    return "".join(json.dumps(row) + "\n" for row in ROWS) * 100
 
 
 def pack(file, content):
@@ -69,10 +69,10 @@ def test_rows_of_a_packed_file_in_another_encoding(tmp_path):
 
 
 def test_the_number_of_rows_is_estimated_from_what_is_unpacked(tmp_path):
-    file = pack(tmp_path / "x.jsonl.gz", text_of("jsonl").encode())
+    file = pack(tmp_path / "x.jsonl.gz", text_of("jsonl").encode() * 3)
     guess, counted = read_table(str(file)).size
     assert not counted
-    assert abs(guess - COUNT) < COUNT / 4
+    assert abs(guess - 3 * COUNT) < COUNT
 
 
 def test_a_file_whose_end_is_missing_shows_its_rows_and_then_says_so(tmp_path):
@@ -85,7 +85,7 @@ def test_a_file_whose_end_is_missing_shows_its_rows_and_then_says_so(tmp_path):
 
 
 def test_a_page_far_behind_tells_how_far_it_is_and_can_be_left(tmp_path):
-    file = pack(tmp_path / "x.jsonl.gz", text_of("jsonl").encode() * 20)
+    file = pack(tmp_path / "x.jsonl.gz", text_of("jsonl").encode() * 25)
     recipe = change_recipe(Recipe(), {"data.source": str(file)})
 
     class Left(BaseException):
@@ -99,12 +99,12 @@ def test_a_page_far_behind_tells_how_far_it_is_and_can_be_left(tmp_path):
             raise Left
 
     with pytest.raises(Left):
-        page_rows(recipe, tiny_folder(), 5_900_000, 5, progress=progress)
+        page_rows(recipe, tiny_folder(), 2_400_000, 5, progress=progress)
     assert 0 < told[0][0] < told[1][0] <= told[1][1]
     with pytest.raises(Left):
         told.clear()
         search_rows(recipe, "no such words", progress=progress)
-    assert page_rows(recipe, tiny_folder(), 5_900_000, 2)["rows"][0]["raw"] == ROWS[0]
+    assert page_rows(recipe, tiny_folder(), 2_400_000, 2)["rows"][0]["raw"] == ROWS[0]
 
 
 def test_a_full_disk_is_told_in_one_sentence(tmp_path):

@@ -11,10 +11,10 @@ from hostile_files import HOSTILE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.core.data.conversations import detect_format, read_conversations
+from workbench.core.data.conversations.formats import detect_format, read_conversations
+from workbench.core.data.files.sources import read_table
 from workbench.core.data.inspect import inspect_data, page_rows
 from workbench.core.data.search import search_rows
-from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
+from workbench.core.data.checks.findings import SHOWN
+from workbench.core.data.checks.row_sets import USES, pack_rows, unpack_rows, unpack_sets
 from workbench.core.data.clean import save_clean
 from workbench.core.data.dataset import prepare_data
-from workbench.core.data.findings import SHOWN
 from workbench.core.data.inspect import inspect_data, list_rows, page_rows
-from workbench.core.data.row_sets import USES, pack_rows, unpack_rows, unpack_sets
 from workbench.core.errors import UserError
 from workbench.core.places import sample_folder, tiny_folder
 from workbench.core.recipe import Recipe, change_recipe

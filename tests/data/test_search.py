@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.core.data.files.sources import read_table
 from workbench.core.data.inspect import page_rows
 from workbench.core.data.search import holds, search_rows
-from workbench.core.data.sources import read_table
 from workbench.core.errors import UserError
 from workbench.core.helper import Helper
 from workbench.core.places import Workspace, tiny_folder

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from workbench.core.data.dataset import prepare_data
-from workbench.core.data.previews import NAMES, preview_templates
+from workbench.core.data.templates.previews import NAMES, preview_templates
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe

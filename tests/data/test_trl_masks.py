@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.core.data.encode import encode_conversations
-from workbench.core.data.templates import ChatTemplate
-from workbench.core.data.tokenizer import TextTokenizer
-from workbench.core.data.turns import read_turns
+from workbench.core.data.conversations.turns import read_turns
+from workbench.core.data.templates.render import ChatTemplate
+from workbench.core.data.tokens.encode import encode_conversations
+from workbench.core.data.tokens.tokenizer import TextTokenizer
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 
@@ -99,7 +99,7 @@ def test_masks_equal_those_that_trl_computes(file):
 def test_plain_prompt_and_completion_equal_trl_with_the_bare_template():
     from trl.data_utils import common_prefix_length
 
-    from workbench.core.data.templates import choose_template
+    from workbench.core.data.templates.render import choose_template
 
     theirs, ours = tokenizers_of("")
     prompt, completion = "The capital of Peru is", " Lima."

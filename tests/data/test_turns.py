@@ -2,11 +2,11 @@
 
 import pytest
 
-from workbench.core.data.encode import encode_conversations
-from workbench.core.data.prompt import prompt_ids
-from workbench.core.data.templates import BUILT_IN, ChatTemplate, choose_template
-from workbench.core.data.tokenizer import open_tokenizer
-from workbench.core.data.turns import read_turns
+from workbench.core.data.conversations.turns import read_turns
+from workbench.core.data.templates.prompt import prompt_ids
+from workbench.core.data.templates.render import BUILT_IN, ChatTemplate, choose_template
+from workbench.core.data.tokens.encode import encode_conversations
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.places import tiny_folder
 
 

@@ -11,19 +11,20 @@ from unittest import mock
 import psutil
 import pytest
 
-from workbench.core.data import encode
-from workbench.core.data.encode import Job, encode_batch, encode_stream
+from workbench.core.data.conversations.turns import Conversation, Message, read_turns
 from workbench.core.data.inspect import inspect_data
-from workbench.core.data.shelf import Shelf
-from workbench.core.data.templates import choose_template
-from workbench.core.data.tokenizer import open_tokenizer
-from workbench.core.data.turns import Conversation, Message, read_turns
-from workbench.core.data.workers import encode_by_workers
+from workbench.core.data.templates.render import choose_template
+from workbench.core.data.tokens import encode
+from workbench.core.data.tokens.batches import Job, encode_batch
+from workbench.core.data.tokens.encode import encode_stream
+from workbench.core.data.tokens.shelf import Shelf
+from workbench.core.data.tokens.tokenizer import open_tokenizer
+from workbench.core.data.tokens.workers import encode_by_workers
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import Recipe, change_recipe
 
 TEMPLATE = choose_template(open_tokenizer(tiny_folder()))
-WORKER = "workbench.core.data.worker"
+WORKER = "workbench.core.data.tokens.worker"
 
 
 def talk(number):

@@ -7,7 +7,7 @@ import torch
 from made_runs import load_tiny, save_adapter
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.places import tiny_folder
 from workbench.engine.generation.opening import adapter_sides

@@ -6,6 +6,8 @@ import http.server
 import json
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import torch
 from made_runs import load_tiny, names_in
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.models.ready import cached_skeleton, ready_folder
 from workbench.core.places import find_workspace, tiny_folder
@@ -109,6 +111,21 @@ def write_gguf(model, file, pre="smollm", parts=0):
     writer.write_tensors_to_file()
     writer.close()
     return file
+
+
+def test_a_gguf_file_is_estimated_and_traced_by_its_header(tmp_path):
+    model = load_tiny()
+    file = write_gguf(model, tmp_path / "made.gguf")
+    words = ("--model", str(file), "--method", "lora", "--card", "rtx 4090", "--trace", "--json",
+             "--set", "training.micro_batch=1", "--set", "training.effective_batch=1")  # fmt: skip
+    command = [sys.executable, "-m", "workbench", "--workspace", str(tmp_path / "workspace"), "estimate", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = json.loads(done.stdout)
+    base = sum(weight.numel() for weight in {id(one): one for one in model.parameters()}.values())
+    assert said["total_parameters"] - said["trainable_parameters"] == base
+    assert said["memory"]["weights"] == 2 * base
+    assert abs(said["traced"]["difference"]) <= 0.03 and said["doubt"] is None
 
 
 def small(kind, **more):

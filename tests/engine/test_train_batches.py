@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from workbench.core.data.dataset import prepare_data
-from workbench.core.data.example import Example
 from workbench.core.data.inspect import inspect_data
+from workbench.core.data.tokens.example import Example
 from workbench.core.places import tiny_folder
 from workbench.core.recipe import recipe_from_mapping
 from workbench.engine.train.batches import COUNTS, NO_LOSS, Collator

@@ -15,6 +15,7 @@ import torch
 
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.files import write_json_atomically
+from workbench.core.places import Workspace
 from workbench.core.recipe import recipe_from_mapping
 from workbench.core.runs.folder import RunFolder, write_control
 from workbench.engine.environment import needs_bitsandbytes, physical_cores
@@ -228,8 +229,11 @@ def test_one_process_sees_one_gpu(before: dict[str, str], after: str) -> None:
     assert told(WORLD_SIZE="2", CUDA_VISIBLE_DEVICES="2,3", OMP_NUM_THREADS="1") == "2,3 1"
 
 
-def test_bitsandbytes_is_only_imported_for_what_needs_it() -> None:
-    assert not needs_bitsandbytes(recipe_from_mapping({"method": {"name": "lora"}}))
-    assert needs_bitsandbytes(recipe_from_mapping({"method": {"name": "qlora"}}))
-    assert needs_bitsandbytes(recipe_from_mapping({"training": {"optimizer": "adamw_8bit"}}))
+def test_bitsandbytes_is_only_imported_for_what_needs_it(tmp_path: Path) -> None:
+    def needed(values: dict[str, Any]) -> bool:
+        return needs_bitsandbytes(recipe_from_mapping(values), Workspace(tmp_path))
+
+    assert not needed({"method": {"name": "lora"}})
+    assert needed({"method": {"name": "qlora"}})
+    assert needed({"training": {"optimizer": "adamw_8bit"}})
     assert physical_cores() >= 1

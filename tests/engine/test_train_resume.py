@@ -97,7 +97,7 @@ def kill_at(trainers: Trainers, folder: RunFolder, step: int) -> None:
 
 @pytest.mark.parametrize(
     "variant",
-    [pytest.param(name, marks=pytest.mark.slow) if name.startswith("qlora") else name for name in VARIANTS],
+    [pytest.param(name, marks=pytest.mark.slow) if name.startswith(("dora", "qlora")) else name for name in VARIANTS],
 )
 def test_a_run_killed_with_minus_nine_resumes_with_the_same_losses(
     variant: str, make_run: Callable[..., RunFolder], trainers: Trainers, undisturbed: Callable[..., RunFolder]

@@ -14,7 +14,7 @@ import pytest_asyncio
 import torch
 from made_runs import load_tiny, make_full_run, make_lora_run, make_run, save_adapter
 
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.helper import GONE, Helper
 from workbench.core.places import find_workspace, tiny_folder

@@ -54,47 +54,58 @@ def test_nonsense_lines_are_answered_and_do_no_harm(raw_helper):
     assert not any(reply.get("user") for reply in replies)
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux which libraries a process has mapped")
-def test_looking_at_data_loads_no_torch(raw_helper):
-    helper = raw_helper()
-
-    def has_torch():
-        return "libtorch" in Path(f"/proc/{helper.process.pid}/maps").read_text()
-
-    helper.send({"id": 1, "do": "inspect", "args": {"recipe": RECIPE, "masks": 1}})
-    helper.send({"id": 2, "do": "rows", "args": ROWS})
-    helper.send({"id": 3, "do": "prepare", "args": {"model": {"path": "tiny"}}})
-    for _ in (1, 2, 3):
-        helper.wait_for(lambda message: "result" in message)
-    assert not has_torch()
-    helper.send({"id": 4, "do": "open_chat", "args": {"model": {"path": "tiny"}}})
-    helper.answer(4)
-    assert has_torch()
+def has_torch(helper):
+    return "libtorch" in Path(f"/proc/{helper.process.pid}/maps").read_text()
 
 
-def test_while_torch_is_being_imported_rows_are_answered_and_requests_cancelled(raw_helper):
-    helper = raw_helper()
-    helper.send({"id": 1, "do": "open_chat", "args": {"model": {"path": "tiny"}}})
-    helper.wait_for(lambda message: message.get("event") == "progress")
-    helper.send({"id": 2, "do": "rows", "args": ROWS})
-    helper.send({"id": 3, "do": "open_chat", "args": {"model": {"path": "tiny"}}})
-    helper.send({"do": "cancel", "id": 3})
-    early = [helper.wait_for(lambda message: "event" not in message) for _ in (1, 2)]
-    assert {message["id"]: list(message) for message in early}[2] == ["id", "result"]
-    assert {message["id"]: message.get("cancelled") for message in early}[3] is True
-    assert helper.answer(1)["result"]["sides"] == ["base"]
+class Talking(RawHelper):
+    """A helper that has looked at data, and then took tiny into memory; with what was seen of it on the way."""
+
+    def begin(self):
+        self.send({"id": 101, "do": "inspect", "args": {"recipe": RECIPE, "masks": 1}})
+        self.send({"id": 102, "do": "rows", "args": ROWS})
+        self.send({"id": 103, "do": "prepare", "args": {"model": {"path": "tiny"}}})
+        for _ in (1, 2, 3):
+            self.wait_for(lambda message: "result" in message)
+        self.torch_for_data = MAPPED and has_torch(self)
+        self.send({"id": 111, "do": "open_chat", "args": {"model": {"path": "tiny"}}})
+        self.wait_for(lambda message: message.get("event") == "progress" and message["id"] == 111)
+        self.send({"id": 112, "do": "rows", "args": ROWS})
+        self.send({"id": 113, "do": "open_chat", "args": {"model": {"path": "tiny"}}})
+        self.send({"do": "cancel", "id": 113})
+        early = [self.wait_for(lambda message: "event" not in message) for _ in (1, 2)]
+        self.early = {message["id"]: message for message in early}
+        self.opened = self.answer(111)
+        self.torch_for_chat = MAPPED and has_torch(self)
+        self.lines.clear()
+
+
+MAPPED = Path("/proc/self/maps").exists()
+"""Linux says which libraries a process has mapped."""
 
 
 @pytest.fixture(scope="module")
 def talking(tmp_path_factory):
     """A helper with tiny in memory."""
-    helper = RawHelper(find_workspace(tmp_path_factory.mktemp("talking")), OMP_NUM_THREADS="1")
-    helper.send({"id": 0, "do": "open_chat", "args": {"model": {"path": "tiny"}}})
-    helper.answer(0)
-    helper.lines.clear()
-    yield helper
-    helper.process.kill()
-    helper.process.wait()
+    helper = Talking(find_workspace(tmp_path_factory.mktemp("talking")), OMP_NUM_THREADS="1")
+    try:
+        helper.begin()
+        yield helper
+    finally:
+        helper.process.kill()
+        helper.process.wait()
+
+
+@pytest.mark.skipif(not MAPPED, reason="asks Linux which libraries a process has mapped")
+def test_looking_at_data_loads_no_torch(talking):
+    assert not talking.torch_for_data
+    assert talking.torch_for_chat
+
+
+def test_while_torch_is_being_imported_rows_are_answered_and_requests_cancelled(talking):
+    assert list(talking.early[112]) == ["id", "result"]
+    assert talking.early[113].get("cancelled") is True
+    assert talking.opened["result"]["sides"] == ["base"]
 
 
 def test_a_generation_stops_in_the_middle_when_cancelled(talking):
@@ -119,6 +130,14 @@ def test_chats_of_one_model_take_turns(talking):
     assert set(order) == {11, 12}
 
 
+def test_it_ends_with_its_standard_input_even_at_work(talking):
+    """The last of those that talk with it."""
+    talking.send({"id": 21, "do": "chat", "args": ENDLESS})
+    talking.wait_for(lambda message: message.get("event") == "text" and message["id"] == 21)
+    talking.process.stdin.close()
+    assert talking.process.wait(timeout=10) == 0
+
+
 def test_what_libraries_print_never_reaches_the_wire(raw_helper, tmp_path):
     noise = tmp_path / "noise"
     noise.mkdir()
@@ -141,14 +160,6 @@ def test_what_libraries_print_never_reaches_the_wire(raw_helper, tmp_path):
     helper.answer(2)
     for line in helper.lines:
         assert set(json.loads(line)) <= {"id", "result", "event", "text", "done", "total"}
-
-
-def test_it_ends_with_its_standard_input_even_at_work(raw_helper):
-    helper = raw_helper()
-    helper.send({"id": 1, "do": "chat", "args": ENDLESS})
-    helper.wait_for(lambda message: message.get("event") == "text")
-    helper.process.stdin.close()
-    assert helper.process.wait(timeout=10) == 0
 
 
 def test_ctrl_c_is_not_for_it_and_sigterm_is(raw_helper):

@@ -33,7 +33,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def peak_of():
-    """`peak_of(recipe, rows, kind="cuda", whole=False, uneven=None)`: a recipe's traced peak as JSON values.
+    """`peak_of(recipe, rows, kind="cuda", whole=False, uneven=False, loop=None)`: a recipe's traced peak as JSON values.
 
     `uneven` False traces as the program does, True has every pattern of layers found uneven, None fails where one is.
     """
@@ -42,8 +42,14 @@ def peak_of():
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 
-    def ask(recipe, rows, kind="cuda", whole=False, uneven=False):
-        asked = {"recipe": recipe_to_mapping(recipe), "rows": asdict(rows), "kind": kind, "whole": whole}
+    def ask(recipe, rows, kind="cuda", whole=False, uneven=False, loop=None):
+        asked = {
+            "recipe": recipe_to_mapping(recipe),
+            "rows": asdict(rows),
+            "kind": kind,
+            "whole": whole,
+            "loop": loop or {},
+        }
         tracer.stdin.write(json.dumps({**asked, "uneven": uneven}) + "\n")
         tracer.stdin.flush()
         answer = json.loads(tracer.stdout.readline())

@@ -38,11 +38,23 @@ def test_the_helper_traces_a_recipe_and_the_answer_is_kept_for_the_command(model
     assert len(kept) == 1 and json.loads(kept[0].read_text())["allocated"] == answer["allocated"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_several_gpus_take_what_their_way_of_sharing_leaves_to_each(way, models, tmp_path):
+@pytest.fixture(scope="module")
+def on_a_card(models, tmp_path_factory):
+    """`on_a_card(*words)`: the estimate of a full fine-tuning on one card, in one workspace."""
+    workspace = tmp_path_factory.mktemp("workspace")
     words = ("--model", str(models / "llama"), "--method", "full", "--card", "a100 80")
-    whole = estimated(tmp_path, *words)
-    shared = estimated(tmp_path, *words, "--world-size", "4", "--sharding", way)
+    return lambda *more: estimated(workspace, *words, *more)
+
+
+@pytest.fixture(scope="module")
+def whole(on_a_card):
+    """The estimate for a single one."""
+    return on_a_card()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_several_gpus_take_what_their_way_of_sharing_leaves_to_each(way, on_a_card, whole):
+    shared = on_a_card("--world-size", "4", "--sharding", way)
     each = shared["each_gpu"]
     assert (each["world_size"], each["sharding"]) == (4, way)
     assert shared["memory"] == whole["memory"]
@@ -51,6 +63,29 @@ def test_several_gpus_take_what_their_way_of_sharing_leaves_to_each(way, models,
     assert each["optimizer"] == (optimizer if way == "ddp" else -(-optimizer // 4))
     weights = whole["memory"]["weights"]
     assert each["weights"] == (-(-weights // 4) if way in ("fsdp", "zero3") else weights)
+
+
+def test_every_figure_is_in_the_document(models, tmp_path):
+    words = ("--model", str(models / "llama"), "--method", "lora", "--price", "2 EUR", "--world-size", "2")
+    said = estimated(tmp_path, *words, "--trace", "--card", "rtx 3090", "--loop", "for_each=true")
+    kinds, layers = said["parameters"], said["layers"]
+    for name in ("parameters", "trained"):
+        whole = said["total_parameters" if name == "parameters" else "trainable_parameters"]
+        assert sum(kind[name] for kind in kinds) == sum(layer[name] for layer in layers) == whole
+    assert [layer["layer"] for layer in layers] == [None, 0, 1, 2, 3]
+    assert max(said["moments"].values()) == said["memory"]["allocated"] and said["peak_at"] in said["moments"]
+    assert said["memory"]["reserved_low"] < said["memory"]["reserved"] < said["memory"]["reserved_high"]
+    assert said["loop"]["for_each"] is True
+    traced = said["traced"]
+    assert sum(traced["parts"].values()) == traced["allocated"] <= traced["reserved"]
+    assert traced["operation"] and traced["peak_at"] and traced["largest"]
+    assert (said["doubt"] is None) == (abs(traced["difference"]) <= 0.03)
+    assert said["here"]["compared"] == 0 and len(said["cards"]) > 10
+    assert {one["verdict"] for one in said["cards"]} <= {"fits", "tight", "does not fit"}
+    assert said["advice"] and all(one["memory"] > 0 and one["time"] and one["settings"] for one in said["advice"])
+    assert said["limits"]["micro_batch"] > 8 and said["limits"]["max_length"] and said["limits"]["largest_model"]
+    assert said["disk"]["checkpoint"] > 0 and said["disk"]["merged"] > 0
+    assert said["cost"]["per_hour"] == 2 and said["duration"] is None
 
 
 NOT_PARTS = {"context", "allocated", "reserved_low", "reserved", "reserved_high", "process_low", "process",

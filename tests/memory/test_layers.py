@@ -20,6 +20,11 @@ MODELS = {
     "opt": {"num_hidden_layers": 9, "ffn_dim": 256, "word_embed_proj_dim": 128},
     "gpt_neox": {"num_hidden_layers": 9},
     "phi3": {"num_hidden_layers": 9},
+    "mistral": {"num_hidden_layers": 9, "sliding_window": 64},
+    "olmo2": {"num_hidden_layers": 9},
+    "mixtral": {"num_hidden_layers": 9, "num_local_experts": 4, "num_experts_per_tok": 2},
+    "qwen2_moe": {"num_hidden_layers": 9, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64,
+                  "shared_expert_intermediate_size": 64},
     "qwen3_moe": {"num_hidden_layers": 9, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64},
 }  # fmt: skip
 
@@ -27,9 +32,9 @@ LORA = {"name": "lora"}
 CHECKPOINTED = {"gradient_checkpointing": True}
 QUICK = [
     ("llama", LORA, {"batch": 2}),
-    ("gemma2", {"name": "full"}, CHECKPOINTED),
 ]
 SLOW = [
+    ("gemma2", {"name": "full"}, CHECKPOINTED),
     ("llama", {"name": "qlora"}, CHECKPOINTED),
     ("llama", {"name": "lora", "layers": "first 4"}, {}),
     ("llama", {"name": "lora", "layers": "last 4"}, {}),
@@ -44,6 +49,13 @@ SLOW = [
     ("gpt_neox", {"name": "full"}, {"autocast": False}),
     ("phi3", LORA, {}),
     ("qwen3_moe", LORA, {}),
+    ("mistral", LORA, {"batch": 2}),
+    ("mistral", {"name": "full"}, CHECKPOINTED),
+    ("olmo2", LORA, CHECKPOINTED),
+    ("mixtral", LORA, {}),
+    ("mixtral", {"name": "full"}, CHECKPOINTED),
+    ("qwen2_moe", LORA, {}),
+    ("qwen2_moe", {"name": "full"}, {"optimizer": "adamw_8bit"}),
 ]
 
 

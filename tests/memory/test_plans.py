@@ -8,6 +8,7 @@ import pytest
 from asking import recipe_for
 
 from workbench.core.errors import UserError
+from workbench.core.memory.advice import advise
 from workbench.core.memory.cards import CARDS, card_named
 from workbench.core.memory.device import Device
 from workbench.core.memory.disk import disk_needed
@@ -71,6 +72,18 @@ def test_the_limits_fit_and_one_more_does_not(method):
     assert process(limits.micro_batch, 1024, rows) <= device.free < process(limits.micro_batch + 1, 1024, rows)
     assert process(1, limits.max_length, None) <= device.free < process(1, limits.max_length + 1, None)
     assert limits.family == "Llama 3" and limits.largest_model in ("Llama-3.1-8B", "Llama-3.1-70B")
+
+
+def test_limits_and_advice_of_a_kind_that_is_counted_by_building_it_build_nothing_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    device, rows, small = card_named("a100 80").device, RowShape(512, 512), skeleton_of_sizes(LLAMA_3[0], "llama")
+    recipe = recipe_for("tiny", {"name": "peft", "kind": "LOHA"}, 512)
+    estimate_memory(recipe, small, device, rows)
+    kept = [path.name for path in (tmp_path / "cache" / "peft").iterdir()]
+    limits = find_limits(recipe, small, device, rows)
+    assert limits.micro_batch and limits.max_length and limits.family is limits.largest_model is None
+    assert advise(recipe, small, device, rows)
+    assert [path.name for path in (tmp_path / "cache" / "peft").iterdir()] == kept and len(kept) == 1
 
 
 def test_where_nothing_fits_the_limits_say_so():

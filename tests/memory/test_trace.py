@@ -18,22 +18,19 @@ from workbench.engine.skeletons import build_skeleton
 GPU = Device("cuda", "a GPU", 80 * 2**30, 79 * 2**30)
 WORDS = ["the", "capital", "of", "Peru", "is", "Lima", "and", "the", "capital", "of", "Italy", "is", "Rome"]
 
-REAL = [
+REAL: list[tuple[dict[str, object], dict[str, object]]] = [
     ({"name": "lora"}, {"micro_batch": 4, "effective_batch": 4}),
-    pytest.param(
-        {"name": "full"},
-        {"micro_batch": 1, "effective_batch": 1, "gradient_checkpointing": True},
-        marks=pytest.mark.slow,
-    ),
-    pytest.param({"name": "full"}, {"micro_batch": 2, "effective_batch": 4}, marks=pytest.mark.slow),
-    pytest.param({"name": "lora", "dora": True, "dropout": 0.1}, {}, marks=pytest.mark.slow),
-    pytest.param({"name": "prefix"}, {}, marks=pytest.mark.slow),
-    pytest.param({"name": "lora"}, {"precision": "bfloat16", "autocast": True}, marks=pytest.mark.slow),
-    pytest.param({"name": "qlora"}, {"gradient_checkpointing": True}, marks=pytest.mark.slow),
-    *(pytest.param({"name": "peft", "kind": kind}, {}, marks=pytest.mark.slow) for kind in ("LOHA", "LOKR", "BOFT")),
+    ({"name": "full"}, {"micro_batch": 1, "effective_batch": 1, "gradient_checkpointing": True}),
+    ({"name": "full"}, {"micro_batch": 2, "effective_batch": 4}),
+    ({"name": "lora", "dora": True, "dropout": 0.1}, {}),
+    ({"name": "prefix"}, {}),
+    ({"name": "lora"}, {"precision": "bfloat16", "autocast": True}),
+    ({"name": "qlora"}, {"gradient_checkpointing": True}),
+    *(({"name": "peft", "kind": kind}, {}) for kind in ("LOHA", "LOKR", "BOFT")),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "training"), REAL)
 def test_the_trace_is_within_half_a_percent_of_what_real_steps_allocate(method, training, tmp_path):
     traced, real = _traced_and_real(method, training, tmp_path)

@@ -1,6 +1,6 @@
 """Run by the interpreter of an environment that has AdapterHub's `adapters`: makes adapters, and what they give.
 
-Reads {"base", "work"} on standard input. For each kind it writes the checkpoint as the library saves it, with every
+Reads {"base", "work"} on standard input, and "prefixes" where those are wanted too. For each kind it writes the checkpoint as the library saves it, with every
 tensor drawn anew, and its logits for `IDS`.
 """
 
@@ -24,7 +24,8 @@ def main():
     torch.set_num_threads(1)
 
     def load():
-        model = AutoModelForCausalLM.from_pretrained(asked["base"])
+        # Its prefixes lose their sight of the text with the kernel that makes a causal mask of its own.
+        model = AutoModelForCausalLM.from_pretrained(asked["base"], attn_implementation="eager")
         adapters.init(model)
         return model.eval()
 
@@ -39,12 +40,24 @@ def main():
     def logits(model):
         return model(torch.tensor(IDS)).logits.tolist()
 
+    every = {"attn_matrices": ["q", "k", "v"], "intermediate_lora": True, "output_lora": True}
+    kinds = {
+        **KINDS,
+        "lora": "lora",
+        "lora of every layer": adapters.LoRAConfig(r=4, alpha=12, leave_out=[0], **every),
+        "ia3": "ia3",
+    }
+    if "prefixes" in asked:
+        kinds |= {
+            "prefix": adapters.PrefixTuningConfig(flat=True, prefix_length=5),
+            "prefix by a network": adapters.PrefixTuningConfig(flat=False, prefix_length=7, bottleneck_size=16),
+        }
     answer = {"base": logits(load())}
-    for ours, theirs in KINDS.items():
+    for ours, theirs in kinds.items():
         model = load()
         model.add_adapter("one", config=theirs)
         model.set_active_adapters("one")
-        shaken(model, (".adapters.one.",))
+        shaken(model, (".adapters.one.", ".loras.one.", "prefix_tunings.one."))
         (work / ours).mkdir(parents=True)
         model.save_adapter(str(work / ours), "one", with_head=False)
         answer[ours] = logits(model)

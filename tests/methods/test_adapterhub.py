@@ -176,7 +176,7 @@ def test_the_command_makes_a_run_to_chat_with_or_leaves_nothing_behind(tmp_path)
     [
         ({"inv_adapter": "nice"}, r"set in a way that ours cannot be \(inv_adapter\)"),
         ({"ln_after": True}, r"set in a way that ours cannot be \(ln_after\)"),
-        ({"architecture": "prefix_tuning"}, "is AdapterHub's prefix_tuning; bottleneck adapters"),
+        ({"architecture": "prompt_tuning"}, "is AdapterHub's prompt_tuning; bottleneck adapters"),
         ({"mh_adapter": True, "output_adapter": False}, "stands in other places than"),
         ({"non_linearity": "mish"}, "the non-linearity mish, which ours has not"),
         ({"scaling": "learned"}, "the scaling learned, which ours has not"),
@@ -223,9 +223,10 @@ def test_a_pickle_that_would_run_code_is_not_opened(models, tmp_path):
 def test_logits_are_those_of_adapterhubs_own_library(architecture, models, tmp_path):
     folder = make(models, architecture)
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    prefixes = {} if architecture == "gpt2" else {"prefixes": True}
     subprocess.run(
         [HUB_PYTHON, str(Path(__file__).with_name("adapterhub_reference.py"))],
-        input=json.dumps({"base": str(folder), "work": str(tmp_path)}), text=True, check=True, env=environment,
+        input=json.dumps({"base": str(folder), "work": str(tmp_path), **prefixes}), text=True, check=True, env=environment,
     )  # fmt: skip
     expected = {name: torch.tensor(one) for name, one in json.loads((tmp_path / "answer.json").read_text()).items()}
     base = expected.pop("base")

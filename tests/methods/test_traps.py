@@ -222,7 +222,7 @@ def test_modules_that_the_model_has_not_are_refused_with_those_that_it_has(model
 
 
 def test_prompts_start_as_the_words_that_are_asked_for(models, tmp_path):
-    from workbench.core.data.tokenizer import open_tokenizer
+    from workbench.core.data.tokens.tokenizer import open_tokenizer
     from workbench.core.places import tiny_folder
 
     folder = shutil.copytree(tiny_folder(), tmp_path / "model")
@@ -233,7 +233,7 @@ def test_prompts_start_as_the_words_that_are_asked_for(models, tmp_path):
 
 
 def test_a_prefix_starts_as_what_the_base_makes_of_the_words_that_are_asked_for(models, tmp_path):
-    from workbench.core.data.tokenizer import open_tokenizer
+    from workbench.core.data.tokens.tokenizer import open_tokenizer
     from workbench.core.places import tiny_folder
 
     folder = shutil.copytree(tiny_folder(), tmp_path / "model")

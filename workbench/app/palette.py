@@ -61,7 +61,7 @@ class ActionsProvider(Provider):
             yield f"Theme: {TITLES[name]}", "Change the colours.", partial(app.set_theme, name)
 
     def _more(self) -> Iterator[Command]:
-        from workbench.core.data.sources import sample_names
+        from workbench.core.data.files.sources import sample_names
         from workbench.core.places import sample_folder
 
         app = self._app

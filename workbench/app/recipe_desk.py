@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.reactive import reactive
 
+from workbench.app.deferred import deferred
 from workbench.app.messages import RecipeEdited, RecipeOpened, Told
 from workbench.app.words import visible
 from workbench.core.errors import UserError
@@ -52,6 +54,8 @@ class RecipeDesk(App[None]):
         self.unsaved = ""
         """Why the recipe could not be kept for the next start; empty where it is kept."""
         self._helper: Helper | None = None
+        self._told = ("", 0.0)
+        """What was said last, and when."""
         self._counted: object = None
         """The model and method that the helper has been asked to count last, with no count to keep."""
 
@@ -70,8 +74,12 @@ class RecipeDesk(App[None]):
             await self._helper.close()
 
     def tell(self, sentence: str, severity: str = "information") -> None:
-        """Show a sentence in passing."""
+        """Show a sentence in passing; one that is said again and again stands there once."""
         level: Any = severity
+        now = time.monotonic()
+        if self._told[0] == sentence and now - self._told[1] < self.NOTIFICATION_TIMEOUT:
+            return
+        self._told = (sentence, now)
         self.notify(visible(sentence), severity=level, markup=False)
 
     def on_told(self, event: Told) -> None:
@@ -171,7 +179,7 @@ class RecipeDesk(App[None]):
 
     def look_at_device(self) -> None:
         """Ask again what memory is free."""
-        self.run_worker(self.find_device(), group="device", exclusive=True)
+        self.run_worker(deferred(self.find_device), group="device", exclusive=True)
 
     async def find_device(self) -> None:
         """Find the device, what is free of it, and how wrong estimates have been on it; estimate then."""
@@ -184,7 +192,9 @@ class RecipeDesk(App[None]):
         self._estimate()
 
     def _read(self, at_once: bool = False) -> None:
-        self.run_worker(self._read_model_and_data(0.0 if at_once else SETTLE), group="reading", exclusive=True)
+        self.run_worker(
+            deferred(self._read_model_and_data, 0.0 if at_once else SETTLE), group="reading", exclusive=True
+        )
 
     async def _read_model_and_data(self, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -227,16 +237,17 @@ class RecipeDesk(App[None]):
         if self.skeleton is None or self.device is None:
             self.estimate, self.estimate_note = None, self.model_note
             return
-        from workbench.app.counting import COUNTING, is_counted
+        from workbench.app.counting import COUNTING
         from workbench.core.memory.calibrated import verdict_here
         from workbench.core.memory.estimate import estimate_memory
+        from workbench.core.methods.counted import is_counted
 
         if not is_counted(self.recipe.method, self.skeleton):
             self.estimate = None
             if self._counted == (self.recipe.model, self.recipe.method):
                 return  # it was tried, and the sentence that came of it stands
             self.estimate_note = COUNTING
-            self.run_worker(self._count(), group="counting", exclusive=True)
+            self.run_worker(deferred(self._count), group="counting", exclusive=True)
             return
         try:
             estimate = estimate_memory(self.recipe, self.skeleton, self.device, self.data_state.rows)
@@ -248,8 +259,8 @@ class RecipeDesk(App[None]):
 
     async def _count(self) -> None:
         """Have the helper count what the recipe's method trains, and estimate then."""
-        from workbench.app.counting import is_counted
         from workbench.app.reading import sentence_of
+        from workbench.core.methods.counted import is_counted
         from workbench.core.recipe import recipe_to_mapping
 
         await asyncio.sleep(SETTLE)

@@ -10,7 +10,7 @@ from workbench.core.recipe import Recipe, load_recipe, recipe_to_mapping
 
 def source_settings(recipe: Recipe, source: str) -> dict[str, Any]:
     """Settings that take another source: a bundled sample brings its own data section, other data begins anew."""
-    from workbench.core.data.sources import sample_names
+    from workbench.core.data.files.sources import sample_names
     from workbench.core.places import sample_folder
 
     if source in sample_names():

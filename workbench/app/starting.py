@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
-from workbench.app.counting import is_counted
 from workbench.app.reading import DataState
 from workbench.core.errors import UserError
 from workbench.core.memory.advice import Advice, advise
 from workbench.core.memory.estimate import Estimate
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.traced import Traced, find_traced, judge_traced
+from workbench.core.methods.counted import is_counted
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe

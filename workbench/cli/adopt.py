@@ -44,5 +44,6 @@ def run(given: argparse.Namespace) -> int:
         return 0
     count = f"{count_text(facts['trainable_parameters'])} parameters ({share_text(facts['share'])})"
     say(f"The run {made.name} holds the adapter {visible_text(folder.name)}: {count}.")
+    say(f"Measure it with: workbench score {made.name} --data DATA (or --like RUN)")
     say(f"Talk to it with: workbench chat {made.name}")
     return 0

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from workbench.cli.page import say_aside
 from workbench.cli.parser import MODULES, read_arguments
 from workbench.core.errors import RunFailedError, UserError
+from workbench.core.places import find_workspace, stay_in
 from workbench.core.words import visible_text
 
 FAILED = 1
@@ -55,6 +56,8 @@ def _run(arguments: Sequence[str]) -> int:
         given = read_arguments(arguments)
     except SystemExit as done:  # --help and --version; what they printed is flushed like any other output
         return int(done.code or 0)
+    if given.workspace:
+        stay_in(find_workspace(given.workspace))  # what methods were tried on is kept there too
     module = importlib.import_module(f"workbench.cli.{MODULES[given.verb]}")
     return int(module.run(given))
 

@@ -84,8 +84,8 @@ def _say_rows(rows: Sequence[int]) -> None:
 
 
 def _rows(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
+    from workbench.core.data.checks.row_sets import USES
     from workbench.core.data.inspect import list_rows
-    from workbench.core.data.row_sets import USES
 
     folder = find_folder(recipe.model, workspace)
     fetch_data(recipe, workspace)
@@ -104,7 +104,7 @@ def _rows(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> in
 
 
 def _templates(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) -> int:
-    from workbench.core.data.previews import preview_templates
+    from workbench.core.data.templates.previews import preview_templates
 
     folder = find_folder(recipe.model, workspace)
     fetch_data(recipe, workspace)
@@ -127,9 +127,9 @@ def _templates(given: argparse.Namespace, recipe: Recipe, workspace: Workspace) 
 
 
 def _splits(given: argparse.Namespace, workspace: Workspace) -> int:
-    from workbench.core.data.folders import list_splits
-    from workbench.core.data.hub import hub_data
-    from workbench.core.data.sources import find_source
+    from workbench.core.data.files.folders import list_splits
+    from workbench.core.data.files.hub import hub_data
+    from workbench.core.data.files.sources import find_source
 
     settings = parse_settings(given.settings)
     recipe = change(Recipe(), {"data.source": anchor_path(given.data), **settings})

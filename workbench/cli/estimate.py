@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.models import find_skeleton
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import change, find_recipe
+from workbench.core.errors import RunFailedError
 from workbench.core.memory.advice import Advice, advise
 from workbench.core.memory.calibrated import verdict_here
 from workbench.core.memory.costs import Duration, Price, expected_duration, money_text, parse_price, read_price
@@ -19,7 +20,8 @@ from workbench.core.memory.disk import disk_needed
 from workbench.core.memory.estimate import Estimate, estimate_memory
 from workbench.core.memory.experience import Experience, read_experience
 from workbench.core.memory.limits import Limits, find_limits, fits_on_cards
-from workbench.core.memory.parameters import Branch, parameter_tree
+from workbench.core.memory.loop import Loop, parse_loop
+from workbench.core.memory.parameters import Branch, layer_sums, parameter_tree
 from workbench.core.memory.row_shape import RowShape, row_shape
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import ready_folder
@@ -55,6 +57,7 @@ class Findings:
     traced: Traced | None
     caution: str | None
     """Why the formula alone is not enough for this model."""
+    loop: Loop
     each: dict[str, int] | None
     """Parts on one of several GPUs, where that was asked for."""
 
@@ -75,7 +78,9 @@ class Findings:
             "cost": self.price.to_json(self.duration.seconds if self.duration else None) if self.price else None,
             "disk": self.disk,
             "advice": [item.to_json() for item in self.advice],
+            "loop": asdict(self.loop),
             "parameters": [kind.to_json() for kind in self.tree],
+            "layers": layer_sums(self.tree),
         }
         if self.each is not None:
             document["each_gpu"] = {"world_size": given.world_size, "sharding": given.sharding, **self.each}
@@ -112,30 +117,35 @@ def _device(given: argparse.Namespace) -> Device:
 
 
 def _find(recipe: Recipe, given: argparse.Namespace, workspace: Workspace, device: Device) -> Findings:
-    skeleton = find_skeleton(recipe.model, workspace)
     report = _report(recipe, workspace) if given.recipe or given.data else None
     rows = row_shape(report) if report is not None else None
-    estimate = estimate_memory(recipe, skeleton, device, rows)
+    loop = parse_loop(given.loop)
+    traced = each = untraced = None
+    if given.trace:  # before the skeleton, which the tracer builds and keeps where there is none yet
+        from workbench.core.memory.traced import trace_memory
+
+        try:
+            traced = trace_memory(recipe, rows, device, workspace, loop=loop)
+        except RunFailedError as error:
+            untraced = f"{error.sentence} The figures are by the formula alone."
+    skeleton = find_skeleton(recipe.model, workspace)
+    estimate = estimate_memory(recipe, skeleton, device, rows, loop)
     from workbench.core.memory.traced import caution
 
     experience = read_experience(workspace, device)
     estimate = replace(estimate, verdict=verdict_here(estimate, experience))
-    traced = each = None
-    if given.trace:
-        from workbench.core.memory.traced import trace_memory
-
-        traced = trace_memory(recipe, rows, device, workspace)
     if given.world_size:
         from workbench.core.memory.sharding import shard
 
         each = shard(estimate, skeleton, given.world_size, given.sharding)
     return Findings(
-        recipe, rows, estimate, advise(recipe, skeleton, device, rows), find_limits(recipe, skeleton, device, rows),
-        fits_on_cards(recipe, skeleton, rows), experience, disk_needed(recipe, estimate),
+        recipe, rows, estimate, advise(recipe, skeleton, device, rows, loop),
+        find_limits(recipe, skeleton, device, rows, loop), fits_on_cards(recipe, skeleton, rows, loop), experience,
+        disk_needed(recipe, estimate),
         expected_duration(recipe, report, experience),
         read_price(workspace) if given.price is None else parse_price(given.price),
         parameter_tree(skeleton, recipe.method.facts.count(skeleton, recipe.method.knobs)), traced,
-        caution(skeleton), each,
+        untraced or caution(skeleton, recipe), loop, each,
     )  # fmt: skip
 
 
@@ -145,7 +155,7 @@ def _report(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | None:
     folder = place.path if place.kind == "folder" else ready_folder(recipe.model, workspace)
     if folder is None or not (folder / "tokenizer.json").is_file():
         return None
-    from workbench.core.data.hub import unfetched
+    from workbench.core.data.files.hub import unfetched
     from workbench.core.data.remembered import data_report
 
     return None if unfetched(recipe.data, workspace) else data_report(recipe, folder, workspace)

@@ -126,7 +126,7 @@ def _mask_lines(masks: list[dict[str, Any]], folder: Path, page: Page) -> Iterat
     """Rows as text, the tokens that are trained on between brackets."""
     if not masks:
         return
-    from workbench.core.data.tokenizer import open_tokenizer
+    from workbench.core.data.tokens.tokenizer import open_tokenizer
 
     tokenizer = open_tokenizer(folder)
     yield ""

@@ -50,7 +50,7 @@ def find_folder(model: ModelSection, workspace: Workspace) -> Path:
 
 def fetch_data(recipe: Recipe, workspace: Workspace) -> None:
     """Have the recipe's data from the Hub in the workspace's cache; UserError where it cannot be had."""
-    from workbench.core.data.hub import unfetched
+    from workbench.core.data.files.hub import unfetched
 
     if unfetched(recipe.data, workspace):
         from workbench.core.recipe import recipe_to_mapping

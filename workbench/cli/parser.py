@@ -25,6 +25,7 @@ MODULES = {
     "stop": "control",
     "checkpoint": "control",
     "chat": "chat",
+    "score": "score",
     "compare": "compare",
     "export": "export",
     "import": "adopt",
@@ -226,6 +227,11 @@ def build_parser() -> Parser:
         "--price", metavar="AN_HOUR", help="what an hour costs, such as 1.99 or '1.99 EUR' (else the workspace's price)"
     )
     estimate.add_argument("--card", metavar="NAME", help="for a GPU of the table, such as 'RTX 4090', not this machine")
+    estimate.add_argument(
+        "--loop", action="append", default=[], metavar="KEY=VALUE",
+        help="as another trainer has it: for_each, keeps_outputs, every_logit, clips or kbit=true, masked=false, "
+        "adapters=base, chunk=TOKENS for a fused loss; may be given several times",
+    )  # fmt: skip
     estimate.add_argument("--world-size", type=whole(1), metavar="N", help="also what each of N GPUs would hold")
     estimate.add_argument(
         "--sharding",
@@ -260,6 +266,14 @@ def build_parser() -> Parser:
     chat.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the sampler's seed, same for both (0)")
     chat.add_argument("--max-tokens", type=whole(1), default=128, metavar="N", help="longest answer in tokens (128)")
 
+    score = verb("score", "A run's base and result on the held-out rows of any data: loss and exact match.")
+    _run(score)
+    score.add_argument("--data", metavar="DATA", help=f"{DATA}; the run's own without it")
+    score.add_argument(
+        "--like", metavar="RUN", help="as that run was measured: on its data, its held-out rows, its seed"
+    )
+    _set(score)
+
     compare = verb("compare", "Runs side by side: parameters, memory, time, losses and scores.")
     compare.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     compare.add_argument("--markdown", action="store_true", help="the whole table as Markdown")
@@ -269,7 +283,7 @@ def build_parser() -> Parser:
     export.add_argument("--to", required=True, metavar="DIR", help="the folder to write")
     export.add_argument("--merge", action="store_true", help="fold the adapter into the base: one plain model")
 
-    taken = verb("import", "Take an adapter that was trained elsewhere as a run: PEFT's, or AdapterHub's bottlenecks.")
+    taken = verb("import", "Take an adapter that was trained elsewhere as a run: PEFT's, or AdapterHub's.")
     taken.add_argument("folder", metavar="DIR", help="the adapter's folder, with its adapter_config.json and weights")
     taken.add_argument("--model", metavar="M", default="tiny", help="its base model: a folder, a .gguf file, a Hub id")
     taken.add_argument("--name", metavar="NAME", help="the run's name; one is found without it")

@@ -13,10 +13,10 @@ from workbench.cli.page import say, say_aside, say_json
 from workbench.cli.recipes import open_recipe
 from workbench.cli.watch import watch
 from workbench.core.data.dataset import encode_conversations, prepare_data, read_data
-from workbench.core.data.hub import fetched_folder, hub_data
-from workbench.core.data.sources import find_source
-from workbench.core.data.templates import choose_template
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.files.hub import fetched_folder, hub_data
+from workbench.core.data.files.sources import find_source
+from workbench.core.data.templates.render import choose_template
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace, find_workspace
 from workbench.core.recipe import Recipe

@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.recipe import Recipe, load_recipe, recipe_to_mapping
-from workbench.core.runs.facts import read_facts
+from workbench.core.runs.facts import read_facts, recipe_measured
 from workbench.core.runs.folder import RunFolder
 from workbench.core.words import count_text, loss_text, seconds_text, share_text, size_text, visible_text
 
@@ -62,7 +62,7 @@ def _compare(folder: RunFolder) -> dict[str, Any]:
 
 def _recipe(folder: RunFolder) -> Recipe | None:
     try:
-        return load_recipe(folder.recipe)
+        return recipe_measured(load_recipe(folder.recipe), folder)
     except UserError:
         return None
 

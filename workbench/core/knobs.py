@@ -68,6 +68,8 @@ class Knob:
         if isinstance(value, str) and str not in self.kinds and float in self.kinds:
             with contextlib.suppress(ValueError):
                 value = float(value)  # YAML 1.1 reads 2e-3 as text
+        elif type(value) is int and set(self.kinds) <= {str, types.NoneType}:
+            value = str(value)  # YAML reads the layer 0 as a number
         if self._accepts(value):
             return float(value) if isinstance(value, int) and self._wants_float(value) else value
         raise UserError(f"{key} cannot be {_shown(value)}; it takes {self.accepted}.")

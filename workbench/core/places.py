@@ -8,6 +8,9 @@ from pathlib import Path
 
 from workbench.core.errors import UserError
 
+HOME = "WORKBENCH_HOME"
+"""The environment variable that names the workspace where no option does."""
+
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -42,12 +45,17 @@ class Workspace:
         return self.root / "last-recipe.yaml"
 
 
+def stay_in(workspace: Workspace) -> None:
+    """Let this process, and every one that it starts, find that workspace where none is named."""
+    os.environ[HOME] = str(workspace.root.absolute())
+
+
 def find_workspace(given: str | Path | None = None) -> Workspace:
     """The workspace: `given`, else WORKBENCH_HOME, else the platform's user data folder; made if missing.
 
     Raises UserError where it cannot be made or written.
     """
-    chosen = given or os.environ.get("WORKBENCH_HOME")
+    chosen = given or os.environ.get(HOME)
     if chosen:
         root = Path(chosen).expanduser().absolute()
     else:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
 import warnings
-from typing import Any
 
 import psutil
 
+from workbench.core.files import read_json
 from workbench.core.methods.shared_knobs import FULL_PRECISION
+from workbench.core.models.locate import locate_model
+from workbench.core.models.ready import cached_skeleton
+from workbench.core.models.stored import read_stored
+from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
 
 SPIN_COUNT = "1000"
@@ -40,10 +43,24 @@ def physical_cores() -> int:
 OPTIMIZERS_OF_BITSANDBYTES = ("adamw_8bit", "paged_adamw", "paged_adamw_8bit")
 
 
-def needs_bitsandbytes(recipe: Recipe) -> bool:
-    """Whether the method's quantised base or the optimizer comes from bitsandbytes."""
+def needs_bitsandbytes(recipe: Recipe, workspace: Workspace) -> bool:
+    """Whether the method's quantised base, the optimizer or the model's own checkpoint comes from bitsandbytes.
+
+    A Hub model that nobody has looked at yet may need it.
+    """
     quantised = recipe.method.knobs.get("quantisation", FULL_PRECISION) != FULL_PRECISION
-    return quantised or recipe.training.optimizer in OPTIMIZERS_OF_BITSANDBYTES
+    if quantised or recipe.training.optimizer in OPTIMIZERS_OF_BITSANDBYTES:
+        return True
+    skeleton = cached_skeleton(recipe.model, workspace)
+    place = locate_model(recipe.model.path, needs_weights=False)
+    if skeleton is not None:
+        stored = skeleton.stored
+    elif place.path is not None:
+        config = read_json(place.path / "config.json") if place.path.is_dir() else None
+        stored = read_stored(config) if isinstance(config, dict) else None
+    else:
+        return True
+    return stored is not None and stored.by_bitsandbytes
 
 
 def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = True) -> None:
@@ -57,6 +74,7 @@ def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = Tr
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # nothing is compiled here, and importing the compiler takes 2 s
     os.environ.setdefault("TQDM_DISABLE", "1")  # a bar in a log file is a line of thousands of characters
     _see_one_gpu()
     if threads is not None or "OMP_NUM_THREADS" not in os.environ:
@@ -69,20 +87,6 @@ def prepare_environment(threads: int | None = None, with_bitsandbytes: bool = Tr
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")
-
-
-def import_bitsandbytes_uncompiled() -> None:
-    """Import bitsandbytes without torch's compiler, which its decorators import (4 s): for what never computes."""
-    import torch
-
-    library: Any = torch
-    compiler = library.compile
-    library.compile = lambda function=None, **_: function if function is not None else lambda given: given
-    try:
-        with contextlib.suppress(ImportError):
-            import bitsandbytes  # noqa: F401
-    finally:
-        library.compile = compiler
 
 
 def _see_one_gpu() -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from workbench.core.data.hub import HubData, fetched_folder
+from workbench.core.data.files.hub import HubData, fetched_folder
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.places import Workspace
 

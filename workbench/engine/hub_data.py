@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from workbench.core.data.hub import ABOUT, HubData, fetched_folder, is_fetched
+from workbench.core.data.files.hub import ABOUT, HubData, fetched_folder, is_fetched
 from workbench.core.errors import UserError
 from workbench.core.files import write_json_atomically
 from workbench.core.places import Workspace

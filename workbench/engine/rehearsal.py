@@ -27,13 +27,15 @@ def main() -> int:
     """Rehearse what standard input says."""
     asked = json.loads(sys.stdin.read())
     from workbench.core.errors import RunFailedError, UserError
+    from workbench.core.places import Workspace
     from workbench.core.recipe import recipe_from_mapping
     from workbench.engine.environment import be_nice, needs_bitsandbytes, prepare_environment
 
     be_nice()
     try:
         recipe = recipe_from_mapping(asked["recipe"])
-        prepare_environment(recipe.training.threads, needs_bitsandbytes(recipe))
+        workspace = Workspace(Path(asked["workspace"]))
+        prepare_environment(recipe.training.threads, needs_bitsandbytes(recipe, workspace))
         document = _rehearse(recipe, Path(asked["workspace"]))
     except (UserError, RunFailedError) as error:
         sys.stderr.write(f"{error.details}\n{error.sentence}\n")

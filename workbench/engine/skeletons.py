@@ -112,12 +112,13 @@ def skeleton_of(model: Any, config: PreTrainedConfig) -> Skeleton:
         output_layer=output_name,
         tied=tied,
         stored=_stored(config),
+        experts_per_token=_number(text, "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk"),
     )
 
 
 def _kind(module: nn.Module) -> tuple[str, int, int]:
     """Kind, inputs and outputs of one module."""
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear) and "Router" not in type(module).__name__:  # a router gives more than a product
         return LINEAR, module.in_features, module.out_features
     if isinstance(module, Conv1D):
         return CONV1D, module.weight.shape[0], module.weight.shape[1]

@@ -108,7 +108,7 @@ class Opening(ModalScreen[dict[str, Any] | None]):
         return ""
 
     def _wrong_data(self) -> str:
-        from workbench.core.data.hub import check_source
+        from workbench.core.data.files.hub import check_source
 
         try:
             check_source(self.query_one("#data", Input).value.strip())

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from workbench.core.data.conversations.turns import Conversation
 from workbench.core.data.dataset import Progress, prepare_data
-from workbench.core.data.lines import Row
-from workbench.core.data.mask import as_mapping
+from workbench.core.data.files.lines import Row
 from workbench.core.data.reading import ReadData, read_data
-from workbench.core.data.turns import Conversation
+from workbench.core.data.tokens.mask import as_mapping
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe

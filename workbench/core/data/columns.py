@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from workbench.core.data.lines import BAD_ROW
+from workbench.core.data.files.lines import BAD_ROW
 from workbench.core.data.reading import open_source
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.core.data.conversations import Conversation, Format
-from workbench.core.data.duplicates import Resemblance
-from workbench.core.data.encode import encode_conversations, encode_text
-from workbench.core.data.example import Example, fit_rows
-from workbench.core.data.findings import KINDS, Taken, find_problems, name_first, note_tokens
-from workbench.core.data.lengths import count_lengths, figures_at, length_figures
-from workbench.core.data.mask import as_mapping, shield_message
+from workbench.core.data.checks.duplicates import Resemblance
+from workbench.core.data.checks.findings import KINDS, Taken, find_problems, name_first, note_tokens
+from workbench.core.data.checks.row_sets import RowSet, sets_of_rows
+from workbench.core.data.checks.survey import Survey, rows_of, survey_rows
+from workbench.core.data.conversations.formats import Conversation, Format
 from workbench.core.data.reading import Choice, ReadData, draw_copies, read_choice, read_data
-from workbench.core.data.row_sets import RowSet, sets_of_rows
 from workbench.core.data.splits import join_clusters, split_clusters, split_rows, split_stratified
-from workbench.core.data.survey import Survey, rows_of, survey_rows
-from workbench.core.data.templates import ChatTemplate, choose_template
-from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
+from workbench.core.data.templates.render import ChatTemplate, choose_template
+from workbench.core.data.tokens.batches import encode_text
+from workbench.core.data.tokens.encode import encode_conversations
+from workbench.core.data.tokens.example import Example, fit_rows
+from workbench.core.data.tokens.lengths import count_lengths, figures_at, length_figures
+from workbench.core.data.tokens.mask import as_mapping, shield_message
+from workbench.core.data.tokens.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.data.watch import Progress, watched
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace

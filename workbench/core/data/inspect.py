@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.core.data.conversations import Conversation
+from workbench.core.data.checks.findings import HELD_OUT, KINDS, UNUSABLE
+from workbench.core.data.checks.row_sets import USES, RowSet, pack_sets
+from workbench.core.data.conversations.formats import Conversation
 from workbench.core.data.dataset import Progress, prepare_data
-from workbench.core.data.encode import Encoded, Job, encode_stream
-from workbench.core.data.example import fit_rows
-from workbench.core.data.findings import HELD_OUT, KINDS, UNUSABLE
-from workbench.core.data.lines import BAD_ROW, Row
-from workbench.core.data.mask import as_mapping
+from workbench.core.data.files.lines import BAD_ROW, Row
 from workbench.core.data.opened import open_data
 from workbench.core.data.reading import Choice, ReadData, read_choice
-from workbench.core.data.row_sets import USES, RowSet, pack_sets
 from workbench.core.data.splits import split_rows
-from workbench.core.data.templates import ChatTemplate, choose_template
-from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
+from workbench.core.data.templates.render import ChatTemplate, choose_template
+from workbench.core.data.tokens.batches import Encoded, Job
+from workbench.core.data.tokens.encode import encode_stream
+from workbench.core.data.tokens.example import fit_rows
+from workbench.core.data.tokens.mask import as_mapping
+from workbench.core.data.tokens.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.data.watch import watched
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace

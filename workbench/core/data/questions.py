@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.core.data.mask import as_mapping
 from workbench.core.data.reading import read_data
+from workbench.core.data.tokens.mask import as_mapping
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import DataSection

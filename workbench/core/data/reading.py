@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.core.data.conversations import Format, detect_format, read_conversations, read_row
-from workbench.core.data.hub import about_fetched, hub_data, open_fetched
+from workbench.core.data.conversations.formats import Format, detect_format, read_conversations, read_row
+from workbench.core.data.conversations.turns import Conversation
+from workbench.core.data.files.hub import about_fetched, hub_data, open_fetched
+from workbench.core.data.files.sources import Row, Table, read_table
 from workbench.core.data.selection import Test, read_filter
-from workbench.core.data.sources import Row, Table, read_table
-from workbench.core.data.turns import Conversation
 from workbench.core.errors import UserError
 from workbench.core.places import Workspace
 from workbench.core.recipe import DataSection

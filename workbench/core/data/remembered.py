@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workbench.core.data.built_in import BUILT_IN
-from workbench.core.data.sources import find_source
+from workbench.core.data.files.sources import find_source
+from workbench.core.data.templates.built_in import BUILT_IN
 from workbench.core.data.watch import Progress
 from workbench.core.errors import UserError
 from workbench.core.files import read_json, write_json_atomically
@@ -57,7 +57,7 @@ def _key(recipe: Recipe, model_folder: Path, needs_answers: bool) -> str:
         if not all(file.is_file() for file in files):
             return ""
         files += [file for name in TOKENIZER if (file := model_folder / name).is_file()]
-        files += sorted(Path(__file__).parent.glob("*.py"))
+        files += sorted(Path(__file__).parent.rglob("*.py"))
         states = [(str(file), (state := file.stat()).st_size, state.st_mtime_ns) for file in files]
     except (OSError, UserError):
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from workbench.core.data.lines import BAD_ROW, Row
+from workbench.core.data.files.lines import BAD_ROW, Row
 from workbench.core.data.opened import open_data
 from workbench.core.data.reading import Part, ReadData
 from workbench.core.data.watch import Progress, watched

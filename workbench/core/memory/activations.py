@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from workbench.core.memory.attention import attention_bytes
 from workbench.core.memory.blocks import Block, block_of
 from workbench.core.memory.numbers import Numbers
+from workbench.core.memory.states import base_storage
 from workbench.core.memory.updates import update_bytes
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
@@ -44,7 +45,9 @@ def kept_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, tokens: int
     final = hidden * 4 + (hidden * (held + numbers.activation) if full else 0)
     final += hidden * numbers.activation  # the last layer's output
     cast = _cast_weights(recipe, skeleton, numbers)
-    passing = 3 * numbers.activation * skeleton.intermediate_size + 4 * hidden
+    passing = 3 * numbers.inner * block.dense + 4 * hidden
+    if block.experts[0]:  # what came out of the experts, in order, and its gradient
+        passing += 3 * numbers.inner * hidden * skeleton.experts_per_token
     if recipe.training.gradient_checkpointing:
         return Kept(skeleton.layers * hidden * held + final, layer, passing, cast // max(1, skeleton.layers))
     return Kept(skeleton.layers * layer + final, layer, passing, cast)
@@ -52,13 +55,15 @@ def kept_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, tokens: int
 
 def _layer(recipe: Recipe, skeleton: Skeleton, block: Block, numbers: Numbers) -> float:
     """Bytes a token of one block, attention's kernel left out."""
-    hidden, inner, size, held = skeleton.hidden_size, skeleton.intermediate_size, numbers.activation, numbers.weight
+    hidden, inner, size, held = skeleton.hidden_size, block.dense, numbers.inner, numbers.weight
     full = recipe.method.name == "full"
     total = float(_norms(block, hidden, numbers, full))
     if block.head_norms:
         wide = (skeleton.heads + skeleton.key_value_heads) * skeleton.head_dim
         total += wide * (4 + (held if full else 0))
     total += block.masks * hidden
+    if block.experts[0]:
+        total += _routed(skeleton, block, numbers, full)
     if block.gated:
         total += size * inner * (4 if full else 3)  # gate, its activation, up, and their product
     elif block.activation == "rectified":
@@ -69,6 +74,19 @@ def _layer(recipe: Recipe, skeleton: Skeleton, block: Block, numbers: Numbers) -
     else:
         total += size * inner * (2 if full else 1)
     return total + (0.0 if full else update_bytes(recipe, skeleton, numbers))
+
+
+def _routed(skeleton: Skeleton, block: Block, numbers: Numbers, full: bool) -> float:
+    """Bytes a token of routed experts, whose rows are gathered for one product over all of them.
+
+    For each expert that a token goes to: gate and up, the activation, and what comes out, which is weighed; and where
+    they are trained the gathered input, and what goes into the last product. The router's scores are in float32.
+    """
+    count, inner = block.experts
+    each = 3 * inner + skeleton.hidden_size
+    if full:
+        each += inner + skeleton.hidden_size
+    return float(numbers.inner * skeleton.experts_per_token * each + 2 * 4 * count)
 
 
 def _norms(block: Block, hidden: int, numbers: Numbers, full: bool) -> int:
@@ -98,7 +116,8 @@ def _cast_weights(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
         return 0
     total = 0
     if numbers.weight != numbers.activation:
-        matrices = sum(module.size for module in skeleton.linear_layers)
+        stored = base_storage(recipe, skeleton)
+        matrices = 0 if stored is not None else sum(module.size for module in skeleton.linear_layers)
         if skeleton.output_layer:
             matrices += skeleton.vocabulary * skeleton.hidden_size
         total += matrices * numbers.activation

@@ -8,7 +8,9 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import Estimate, estimate_memory
+from workbench.core.memory.loop import TRAINER, Loop
 from workbench.core.memory.row_shape import RowShape
+from workbench.core.methods.counted import is_counted
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, change_recipe
 
@@ -37,46 +39,51 @@ MOST_CHANGES = 12
 """Changes that are tried together."""
 
 
-def advise(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None) -> tuple[Advice, ...]:
+def advise(
+    recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None, loop: Loop = TRAINER
+) -> tuple[Advice, ...]:
     """Changes that save memory on this run, each estimated, not guessed.
 
     Where the run does not fit, those that make it fit come first; where no single one does, several together do, if
     any do. Else the largest saving comes first.
     """
-    now = estimate_memory(recipe, skeleton, device, rows)
+    now = estimate_memory(recipe, skeleton, device, rows, loop)
     found = []
     for change, settings, time in _changes(recipe):
-        then = _estimate(recipe, settings, skeleton, device, rows)
+        then = _estimate(recipe, settings, skeleton, device, rows, loop)
         if then is not None and now.reserved - then.reserved > 0.01 * now.allocated:
             found.append(Advice(change, settings, now.reserved - then.reserved, time, then.verdict))
     found.sort(key=lambda advice: advice.memory, reverse=True)
     if now.verdict != "does not fit":
         return tuple(found)
     if all(advice.verdict == "does not fit" for advice in found):
-        together = _together(recipe, skeleton, device, rows)
+        together = _together(recipe, skeleton, device, rows, loop)
         return (*((together,) if together else ()), *found)
     return tuple(sorted(found, key=lambda advice: VERDICTS.index(advice.verdict)))
 
 
 def _estimate(
-    recipe: Recipe, settings: dict[str, Any], skeleton: Skeleton, device: Device, rows: RowShape | None
+    recipe: Recipe, settings: dict[str, Any], skeleton: Skeleton, device: Device, rows: RowShape | None, loop: Loop
 ) -> Estimate | None:
     try:
-        return estimate_memory(change_recipe(recipe, settings), skeleton, device, rows)
+        changed = change_recipe(recipe, settings)
+        if not is_counted(changed.method, skeleton):  # advice starts no process
+            return None
+        return estimate_memory(changed, skeleton, device, rows, loop)
     except UserError:
         return None
 
 
-def _together(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None) -> Advice | None:
+def _together(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None, loop: Loop) -> Advice | None:
     """The largest savings one after the other until the run fits; rows are shortened last. None where none help."""
-    start = now = estimate_memory(recipe, skeleton, device, rows)
+    start = now = estimate_memory(recipe, skeleton, device, rows, loop)
     taken: dict[str, tuple[str, str]] = {}
     settings: dict[str, Any] = {}
     for _ in range(MOST_CHANGES):
         changed = change_recipe(recipe, settings)
         best = None
         for change, more, time in _changes(changed):
-            then = _estimate(recipe, {**settings, **more}, skeleton, device, rows)
+            then = _estimate(recipe, {**settings, **more}, skeleton, device, rows, loop)
             if then is None or then.reserved >= now.reserved:
                 continue
             order = ("data.max_length" in more, then.reserved)

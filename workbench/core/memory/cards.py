@@ -12,14 +12,15 @@ from workbench.core.memory.device import Device
 class Card:
     """A GPU. The name's gigabytes are the vendor's; `mebibytes` are what nvidia-smi lists as total, often less.
 
-    The totals are as public logs of nvidia-smi show them; drivers of several years differ by up to 2 %, and where ECC
-    can be switched, they are with it as the card comes. No card of the table was measured here.
+    The totals were looked up in logs of nvidia-smi in public repositories, but for the V100 with 16 GB, of which no log
+    was found; drivers of several years differ by up to 2 %, and where ECC can be switched, they are with it as the card
+    comes. The documents were not opened, and no card of the table was measured here.
     """
 
     name: str
     mebibytes: int
     sheet: str
-    """Which of NVIDIA's documents gives the size in the name."""
+    """NVIDIA's document that the size in the name can be checked in; it was not looked up."""
 
     @property
     def device(self) -> Device:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.core.errors import UserError
 from workbench.core.memory.activations import kept_bytes, virtual_tokens
 from workbench.core.memory.blocks import CAPPED
 from workbench.core.memory.device import Device
+from workbench.core.memory.loop import TRAINER, Loop
 from workbench.core.memory.numbers import Numbers, choose_numbers
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import ModelStates, base_storage, model_states, quantised_layers
@@ -63,6 +65,8 @@ class Estimate:
     """Peak of what the allocator takes for the tensors; on a CPU little more than these."""
     reserved_high: int
     peak_at: str
+    moments: dict[str, int]
+    """Allocated bytes at each moment that can be the peak; the largest of them is."""
     device: Device
     verdict: str
     """fits, tight, or does not fit."""
@@ -104,28 +108,33 @@ class Estimate:
                 "process_high": self.process_high,
             },
             "peak_at": self.peak_at,
+            "moments": self.moments,
             "verdict": self.verdict,
             "device": self.device.to_json(),
         }
 
 
-def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None) -> Estimate:
+def estimate_memory(
+    recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None, loop: Loop = TRAINER
+) -> Estimate:
     """What a run of `recipe` on this model and device takes at its peak.
 
     `rows` is the longest row where the data has been read; else rows are taken to be data.max_length long and trained
-    on throughout. UserError where the method does not fit the model.
+    on throughout. `loop` is another trainer's. UserError where the method does not fit the model.
     """
-    numbers = choose_numbers(recipe, device)
+    if loop.kbit:
+        refuse_kbit(recipe, skeleton)
+    numbers = choose_numbers(recipe, device, loop)
     states = model_states(recipe, skeleton, numbers)
     longest = row_limit(recipe, rows)
     batch = recipe.training.micro_batch
     row = longest.tokens + virtual_tokens(recipe)
-    kept = kept_bytes(recipe, skeleton, numbers, row, is_masked(recipe))
+    kept = kept_bytes(recipe, skeleton, numbers, row, is_masked(recipe, loop))
     tokens = batch * row
     saved = int(kept.per_token * tokens) + kept.fixed + fixed_update_bytes(recipe, skeleton, numbers)
     layer, passing = int(kept.layer * tokens), int(kept.passing * tokens)
-    each = LOSS + (numbers.activation if skeleton.model_type in CAPPED else 0)
-    logits = batch * max(1, min(longest.trained, longest.tokens - 1)) * skeleton.vocabulary * each
+    logits, held = _logit_bytes(recipe, skeleton, numbers, longest, loop)
+    saved += held
     unpacked = _largest_unpacked(recipe, skeleton, numbers)
     library = PRODUCTS if device.kind == "cuda" else 0
     accumulated = states.gradients if recipe.accumulation > 1 else 0
@@ -136,8 +145,8 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
     moments = {
         "the loss": (saved, logits, accumulated, 0),
         "the backward pass of a layer": (saved + layer if checkpointing else saved, 0, during, unpacked + passing),
-        "the end of the backward pass": (0, 0, states.gradients, tied),
-        "the optimizer step": (0, 0, states.gradients, _largest_update(recipe, skeleton, states)),
+        "the end of the backward pass": (0, 0, states.gradients, tied + held),
+        "the optimizer step": (0, 0, states.gradients, _largest_update(recipe, skeleton, states, loop) + held),
     }
     peak_at, (activations, loss, gradients, buffers) = max(moments.items(), key=lambda item: sum(item[1]))
     resident = states.weights + states.adapters + states.optimizer
@@ -167,6 +176,7 @@ def estimate_memory(recipe: Recipe, skeleton: Skeleton, device: Device, rows: Ro
         reserved=middle,
         reserved_high=high,
         peak_at=peak_at,
+        moments={name: resident + library + sum(sizes) for name, sizes in moments.items()},
         device=device,
         verdict=judge(middle + parts["context"], high + parts["context"], device),
     )
@@ -186,9 +196,36 @@ def _library_bytes(recipe: Recipe, skeleton: Skeleton, device: Device) -> int:
     return BITSANDBYTES if needed and device.kind == "cpu" else 0
 
 
-def is_masked(recipe: Recipe) -> bool:
+def is_masked(recipe: Recipe, loop: Loop = TRAINER) -> bool:
     """Whether attention is taken to get a mask: several rows at once, which differ in length, or packed ones."""
-    return recipe.data.packing is True or recipe.training.micro_batch > 1
+    if recipe.data.packing is True:
+        return True
+    return recipe.training.micro_batch > 1 if loop.masked is None else loop.masked
+
+
+def refuse_kbit(recipe: Recipe, skeleton: Skeleton) -> None:
+    """UserError where no base is quantised that what is not quantised could stand over in float32."""
+    stored = base_storage(recipe, skeleton)
+    if stored is None or not stored.by_bitsandbytes:
+        raise UserError("loop.kbit is for a base that bitsandbytes quantises; choose qlora, or leave it out.")
+
+
+def _logit_bytes(
+    recipe: Recipe, skeleton: Skeleton, numbers: Numbers, longest: RowShape, loop: Loop
+) -> tuple[int, int]:
+    """Bytes of logits and their gradients at the loss, and of those that the loop holds on to beyond it.
+
+    A fused loss writes the gradients of a chunk's logits over these, and keeps the hidden states' gradient.
+    """
+    batch, vocabulary = recipe.training.micro_batch, skeleton.vocabulary
+    places = longest.tokens if loop.every_logit else max(1, min(longest.trained, longest.tokens - 1))
+    tokens = batch * places
+    if loop.chunk:
+        grown = vocabulary * skeleton.hidden_size * numbers.trained if recipe.method.name == "full" else 0
+        chunk = min(tokens, loop.chunk)
+        return chunk * vocabulary * numbers.activation + tokens * skeleton.hidden_size * numbers.activation + grown, 0
+    each = LOSS + (numbers.activation if skeleton.model_type in CAPPED else 0)
+    return tokens * vocabulary * each, tokens * vocabulary * numbers.activation if loop.keeps_outputs else 0
 
 
 def judge(process: int, high: int, device: Device) -> str:
@@ -198,8 +235,13 @@ def judge(process: int, high: int, device: Device) -> str:
     return "tight" if high > TIGHT * device.free else "fits"
 
 
-def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates) -> int:
-    """What the optimizer's step makes and lets go again: Adafactor's update of its largest tensor, in float32."""
+def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates, loop: Loop) -> int:
+    """What the optimizer's step makes and lets go again: Adafactor's update of its largest tensor, in float32.
+
+    AdamW for each parameter at once makes the roots of all second means.
+    """
+    if recipe.training.optimizer == "adamw" and loop.for_each:
+        return states.optimizer // 2
     if recipe.training.optimizer != "adafactor":
         return 0
     if states.added:

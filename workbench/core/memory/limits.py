@@ -11,7 +11,9 @@ from workbench.core.memory.cards import CARDS
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import estimate_memory, judge
 from workbench.core.memory.families import FAMILIES, skeleton_of_sizes
+from workbench.core.memory.loop import TRAINER, Loop
 from workbench.core.memory.row_shape import RowShape
+from workbench.core.methods.counted import is_counted
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 
@@ -29,18 +31,23 @@ class Limits:
     """Longest rows, at this micro-batch; never more than the model has places for."""
     family: str | None
     largest_model: str | None
-    """The largest member of the model's family with this method and these settings."""
+    """The largest member of the model's family with this method and these settings.
+
+    Unknown, family and all, for a method that is counted by building it and has not been counted on the members.
+    """
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def find_limits(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None) -> Limits:
+def find_limits(
+    recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None = None, loop: Loop = TRAINER
+) -> Limits:
     """The limits of this recipe on this device, by the closed form."""
 
     def fits(changed: Recipe, shape: RowShape | None, model: Skeleton = skeleton) -> bool:
         try:
-            return estimate_memory(changed, model, device, shape).process <= device.free
+            return estimate_memory(changed, model, device, shape, loop).process <= device.free
         except UserError:
             return False
 
@@ -55,7 +62,11 @@ def find_limits(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowSha
     family, members = FAMILIES.get(skeleton.model_type, (None, ()))
     largest = None
     for member in members:
-        if not fits(recipe, rows, skeleton_of_sizes(member, skeleton.model_type)):
+        model = skeleton_of_sizes(member, skeleton.model_type)
+        if not is_counted(recipe.method, model):  # to build it on every member takes minutes of every core
+            family = largest = None
+            break
+        if not fits(recipe, rows, model):
             break
         largest = member.name
     return Limits(_most(of_rows, MOST_ROWS), length, family, largest)
@@ -78,9 +89,11 @@ def _most(fits: Callable[[int], bool], highest: int) -> int | None:
     return low
 
 
-def fits_on_cards(recipe: Recipe, skeleton: Skeleton, rows: RowShape | None = None) -> list[dict[str, Any]]:
+def fits_on_cards(
+    recipe: Recipe, skeleton: Skeleton, rows: RowShape | None = None, loop: Loop = TRAINER
+) -> list[dict[str, Any]]:
     """For each common card: its name, memory, and the verdict on it when nothing else runs there."""
-    needs = estimate_memory(recipe, skeleton, CARDS[0].device, rows)
+    needs = estimate_memory(recipe, skeleton, CARDS[0].device, rows, loop)
     return [
         {
             "card": card.name,

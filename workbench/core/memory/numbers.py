@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.memory.device import Device
+from workbench.core.memory.loop import TRAINER, Loop
 from workbench.core.recipe import Recipe
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -18,6 +19,8 @@ class Numbers:
     """Name of what the base model is held in."""
     weight: int
     activation: int
+    inner: int
+    """A value within a feed-forward, which a quantised layer gives back in its input's numbers."""
     trained: int
     """A trained parameter, its gradient, and each optimizer state that is not 8-bit."""
     adapter_input: int
@@ -44,12 +47,13 @@ def resolve_autocast(recipe: Recipe, device_kind: str) -> bool:
     return device_kind != "cpu" and resolve_precision(recipe, device_kind) != "float32"
 
 
-def choose_numbers(recipe: Recipe, device: Device) -> Numbers:
-    """The numbers of a run of `recipe` on `device`."""
+def choose_numbers(recipe: Recipe, device: Device, loop: Loop = TRAINER) -> Numbers:
+    """The numbers of a run of `recipe` on `device`; `loop.kbit` is taken to stand over a quantised base."""
     precision = resolve_precision(recipe, device.kind)
     autocast = resolve_autocast(recipe, device.kind)
-    weight = BYTES[precision]
+    weight = 4 if loop.kbit else BYTES[precision]
     activation = 2 if autocast else weight
-    full = recipe.method.name == "full"
-    trained = weight if full else 4  # PEFT holds adapters in float32 (autocast_adapter_dtype)
-    return Numbers(precision, weight, activation, trained, 2 if autocast else trained, autocast, device.kind)
+    inner = 4 if loop.kbit else activation
+    like_base = recipe.method.name == "full" or loop.adapters == "base"
+    trained = BYTES[precision] if like_base else 4  # PEFT holds adapters in float32 (autocast_adapter_dtype)
+    return Numbers(precision, weight, activation, inner, trained, 2 if autocast else trained, autocast, device.kind)

@@ -60,6 +60,18 @@ def parameter_tree(skeleton: Skeleton, count: Count | None) -> tuple[Branch, ...
     )  # fmt: skip
 
 
+def layer_sums(tree: tuple[Branch, ...]) -> list[dict[str, int | None]]:
+    """Parameters and trained ones of each block, in order; under layer None, of what lies outside the blocks."""
+    sums: dict[int | None, list[int]] = {}
+    for kind in tree:
+        for module in kind.modules:
+            found = sums.setdefault(module.layer, [0, 0])
+            found[0] += module.parameters
+            found[1] += module.trained
+    order = sorted(sums, key=lambda layer: -1 if layer is None else layer)
+    return [{"layer": layer, "parameters": sums[layer][0], "trained": sums[layer][1]} for layer in order]
+
+
 def _path_of(name: str) -> str:
     """The name without the numbers of its blocks: what all modules of a kind have in common."""
     return ".".join(part for part in name.split(".") if not part.isdigit())

@@ -48,15 +48,9 @@ def base_storage(recipe: Recipe, skeleton: Skeleton) -> Stored | None:
     stored = skeleton.stored
     if stored is None:
         return None if asked == FULL_PRECISION else of_bitsandbytes(asked, bool(knobs["double_quantisation"]))
-    if recipe.method.name == "full":
-        raise UserError(
-            f"A checkpoint that is stored as {stored.kind} cannot be trained in every weight; "
-            "choose LoRA, or the model in 16-bit numbers."
-        )
-    if asked != FULL_PRECISION and not stored.by_bitsandbytes:
-        raise UserError(
-            f"The checkpoint is stored as {stored.kind} already; set method.quantisation to none, as LoRA has it."
-        )
+    reason = recipe.method.facts.reason_against_base(stored, knobs)
+    if reason is not None:
+        raise UserError(reason)
     return stored
 
 

@@ -13,9 +13,12 @@ from typing import Any
 
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.files import read_json, write_json_atomically
+from workbench.core.memory.blocks import HELD_AGAINST_TRACES
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import Estimate, judge
+from workbench.core.memory.loop import TRAINER, Loop
 from workbench.core.memory.row_shape import RowShape
+from workbench.core.memory.updates import unknown_kind
 from workbench.core.methods.peft_kinds import config_file, module_file
 from workbench.core.models.locate import locate_model
 from workbench.core.models.ready import prepared_folder
@@ -96,16 +99,25 @@ def judge_traced(estimate: Estimate, traced: Traced) -> str:
     )
 
 
-def caution(skeleton: Skeleton) -> str | None:
-    """A sentence where the formula is known not to count all of a model: experts, whose inputs go to some of them."""
-    if not any(len(shape) == 3 for module in skeleton.modules for _, shape in module.parameters):
+def caution(skeleton: Skeleton, recipe: Recipe) -> str | None:
+    """A sentence where the formula is not known to count all that the model's layers or the method keep."""
+    kind = unknown_kind(recipe)
+    if kind is not None:
+        return f"The formula does not count all that an adapter of kind {kind} keeps; trace it, and trust that figure."
+    if skeleton.model_type in HELD_AGAINST_TRACES:
         return None
-    return "The formula does not count all that this model's experts keep; trace it, and trust the traced figure."
+    return (
+        f"The formula may not cover this architecture: {skeleton.model_type} was not among those that it was held "
+        "against. Trace it, and trust the traced figure."
+    )
 
 
-def request_of(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace) -> dict[str, Any]:
+def request_of(
+    recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace, loop: Loop = TRAINER
+) -> dict[str, Any]:
     """What the tracer is asked."""
     return {
+        "loop": asdict(loop),
         "recipe": recipe_to_mapping(recipe),
         "rows": asdict(rows) if rows else None,
         "device": {"kind": device.kind, "name": device.name},
@@ -113,20 +125,24 @@ def request_of(recipe: Recipe, rows: RowShape | None, device: Device, workspace:
     }
 
 
-def find_traced(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace) -> Traced | None:
+def find_traced(
+    recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace, loop: Loop = TRAINER
+) -> Traced | None:
     """The trace of a recipe that takes the same memory, where one has been made before."""
-    values = read_json(_file(recipe, rows, device, workspace))
+    values = read_json(_file(recipe, rows, device, workspace, loop))
     return traced_from_json(values) if isinstance(values, dict) else None
 
 
-def keep_traced(traced: Traced, recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace) -> None:
+def keep_traced(
+    traced: Traced, recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace, loop: Loop = TRAINER
+) -> None:
     """Keep a trace for `find_traced`."""
-    file = _file(recipe, rows, device, workspace)
+    file = _file(recipe, rows, device, workspace, loop)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json_atomically(file, traced.to_json())
 
 
-def _file(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace) -> Path:
+def _file(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Workspace, loop: Loop) -> Path:
     values = recipe_to_mapping(recipe)
     for section, kept in RELEVANT.items():
         values[section] = {key: values[section][key] for key in kept}
@@ -137,6 +153,8 @@ def _file(recipe: Recipe, rows: RowShape | None, device: Device, workspace: Work
         if isinstance(named, str) and named:
             values["method"][f"{knob} content"] = find(named).read_text("utf-8")
     said = [VERSION, values, asdict(rows) if rows else None, device.kind, device.name if device.kind == "cuda" else ""]
+    if loop != TRAINER:
+        said.append(asdict(loop))
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
     return workspace.cache / "traces" / f"{digest}.json"
 
@@ -147,20 +165,21 @@ def trace_memory(
     device: Device,
     workspace: Workspace,
     check: Callable[[], None] = lambda: None,
+    loop: Loop = TRAINER,
 ) -> Traced:
     """The recipe's traced memory: kept from before, or traced now in a process of its own, which takes seconds.
 
     `check` is called several times a second; what it raises ends the tracing. UserError where the recipe cannot be
     traced, RunFailedError where the tracer failed.
     """
-    known = find_traced(recipe, rows, device, workspace)
+    known = find_traced(recipe, rows, device, workspace, loop)
     if known is not None:
         return known
     process = subprocess.Popen(
         [sys.executable, "-m", "workbench.engine.trace"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    asked: str | None = json.dumps(request_of(recipe, rows, device, workspace))
+    asked: str | None = json.dumps(request_of(recipe, rows, device, workspace, loop))
     waited = 0.0
     try:
         while True:
@@ -183,5 +202,5 @@ def trace_memory(
     traced = traced_from_json(json.loads(printed.strip().splitlines()[-1]))
     if traced is None:
         raise RunFailedError("The tracer's answer cannot be read: it is of another version.")
-    keep_traced(traced, recipe, rows, device, workspace)
+    keep_traced(traced, recipe, rows, device, workspace, loop)
     return traced

@@ -44,7 +44,7 @@ def update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
     keeping = recipe.method.facts.keeping
     total = numbers.adapter_input * keeping(skeleton, recipe.method.facts.knobs(**knobs)) if keeping else 0.0
     if name == "adalora":
-        total += numbers.activation * sum(module.out_features for module in _targets(recipe, skeleton))
+        total += numbers.adapter_input * sum(module.out_features for module in _targets(recipe, skeleton))
     return total / layers
 
 
@@ -56,7 +56,7 @@ def fixed_update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> 
     matrices once for each product. VeRA's shared matrices are cast for each target in mixed precision.
     """
     name, knobs = recipe.method.name, recipe.method.knobs
-    if name == "tokens":
+    if name == "tokens" or (name == "peft" and _kind_of(recipe) == "TRAINABLE_TOKENS"):
         return skeleton.vocabulary * skeleton.hidden_size * numbers.weight
     if name == "oft":
         values = sum(module.in_features for module in _targets(recipe, skeleton)) * int(knobs["block_size"])
@@ -64,6 +64,8 @@ def fixed_update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> 
     elif name == "vera" and numbers.autocast:
         reached = sum(module.in_features + module.out_features for module in _targets(recipe, skeleton))
         total = 2 * int(knobs["rank"]) * reached
+    elif name == "peft" and _kind_of(recipe) == "HRA":
+        total = _reflected(recipe, skeleton, numbers)
     else:
         return 0
     return total // max(1, skeleton.layers) if recipe.training.gradient_checkpointing else total
@@ -95,10 +97,52 @@ def _of_peft(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> float:
     if kind == "IA3":
         inner = tuple(module for module in targets if module.leaf in FEED_FORWARD_OUTPUT)
         return _ia3(tuple(module for module in targets if module not in inner), inner, numbers)
+    if kind == "LN_TUNING":
+        return numbers.activation * _norms_of(skeleton, names)
+    if kind == "HRA" and numbers.autocast:
+        return 0.0  # the turned weight reads what the base's own product does
+    if kind == "TRAINABLE_TOKENS":
+        return 0.0
     if kind.lower() in COUNTED:
         return COUNTED[kind.lower()](targets, numbers, rank, 0.0)
     thinned = float(values.get("lora_dropout") or 0.0)
     return _low_rank(targets, numbers, rank if kind == "LORA" else 0, {}, thinned, bool(values.get("use_dora")))
+
+
+def unknown_kind(recipe: Recipe) -> str | None:
+    """The kind of PEFT's that a recipe names and that no formula here knows; None where all is known."""
+    if recipe.method.name != "peft":
+        return None
+    kind = _kind_of(recipe)
+    return None if kind in KNOWN else kind
+
+
+def _kind_of(recipe: Recipe) -> str:
+    from workbench.core.methods.peft import config_values
+
+    return str(config_values(recipe.method.knobs).get("peft_type"))
+
+
+def _reflected(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
+    """HRA's chain of reflections of each target, a square matrix for each of them, and the weight that comes out."""
+    from workbench.core.methods.peft import config_values
+
+    values = config_values(recipe.method.knobs)
+    rank = int({**values, **values["settings"]}.get("r") or RANKS["HRA"])
+    names = {name for name, _ in recipe.method.facts.count(skeleton, recipe.method.knobs).by_module}
+    results = 1 if numbers.autocast else 2  # without it the base's weight is cast to float32 too
+    return numbers.adapter_input * sum(
+        (rank + 1) * module.in_features**2 + results * module.in_features * module.out_features
+        for module in skeleton.linear_layers
+        if module.name in names
+    )
+
+
+def _norms_of(skeleton: Skeleton, names: set[str]) -> float:
+    """Values a token that trained norms keep: what each is multiplied with."""
+    return float(
+        sum(module.parameters[0][1][0] for module in skeleton.modules if module.name in names and module.parameters)
+    )
 
 
 def _vera(targets: Sequence[Module], numbers: Numbers, rank: int, dropout: float) -> float:
@@ -124,24 +168,30 @@ COUNTED: dict[str, Callable[[Sequence[Module], Numbers, int, float], float]] = {
     "miss": _miss,
 }
 
-RANKS = {"LORA": 8, "VERA": 256, "MISS": 64}
+RANKS = {"LORA": 8, "VERA": 256, "MISS": 64, "HRA": 8}
 """Ranks that PEFT's configs have by default."""
+
+KNOWN = (
+    "LORA", "IA3", "VERA", "OFT", "MISS", "DELORA", "GRALORA", "PVERA", "HRA", "LN_TUNING", "TRAINABLE_TOKENS",
+    "PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT",
+)  # fmt: skip
+"""PEFT's kinds whose kept values are counted; of all others, each target's input is."""
 
 FEED_FORWARD_OUTPUT = ("down_proj", "fc2", "dense_4h_to_h", "c_proj", "w2")
 
 
 def _ia3(outputs: Sequence[Module], inputs: Sequence[Module], numbers: Numbers) -> float:
-    """Outputs before they are scaled; inputs before they are scaled, in the factors' float32 (PEFT casts them)."""
-    return float(
-        numbers.activation * sum(one.out_features for one in outputs) + 4 * sum(one.in_features for one in inputs)
-    )
+    """Outputs before they are scaled; inputs before they are scaled, in the factors' numbers (PEFT casts them)."""
+    kept = numbers.activation * sum(one.out_features for one in outputs)
+    return float(kept + numbers.trained * sum(one.in_features for one in inputs))
 
 
 def _low_rank(
     targets: Sequence[Module], numbers: Numbers, rank: int, ranks: Mapping[str, int], dropout: float, dora: bool
 ) -> float:
     size = numbers.adapter_input
-    copies = numbers.autocast or numbers.trained != numbers.weight
+    # PEFT casts the input to the update's numbers, mixed precision to its own; a cast that changes nothing is none
+    copies = numbers.trained != numbers.weight or (numbers.autocast and numbers.weight != numbers.activation)
     kept: set[tuple[int | None, str]] = set()
     total = 0.0
     for module in targets:

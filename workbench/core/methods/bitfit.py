@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from workbench.core.errors import UserError
 from workbench.core.knobs import knob
+from workbench.core.methods.layers import within
 from workbench.core.methods.method import Count, Method
-from workbench.core.methods.roles import within
 from workbench.core.methods.shared_knobs import double_quantisation_knob, layers_knob, quantisation_knob
 from workbench.core.models.skeleton import Module, Skeleton
 

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 
 from workbench.core.errors import UserError
 from workbench.core.knobs import knob
+from workbench.core.methods.layers import chosen_layers, within
 from workbench.core.methods.method import Count
-from workbench.core.methods.roles import (
-    attention_outputs,
-    blocks,
-    chosen_layers,
-    feed_forward_outputs,
-    within,
-)
+from workbench.core.methods.roles import attention_outputs, blocks, feed_forward_outputs
 from workbench.core.methods.shared_knobs import double_quantisation_knob, layers_knob, quantisation_knob
 from workbench.core.models.skeleton import Skeleton
 

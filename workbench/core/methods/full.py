@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from workbench.core.errors import UserError
 from workbench.core.knobs import knob
+from workbench.core.methods.layers import ALL, within
 from workbench.core.methods.method import Count, Method
-from workbench.core.methods.roles import ALL, part_of, within
+from workbench.core.methods.roles import part_of
 from workbench.core.methods.shared_knobs import layers_knob
 from workbench.core.models.skeleton import Module, Skeleton
 

@@ -27,6 +27,11 @@ class FusionKnobs:
     double_quantisation: bool = double_quantisation_knob()
 
 
+def source_name(number: int) -> str:
+    """The name in the fused model of the adapter with that number."""
+    return f"source_{number}"
+
+
 def adapter_folder(path: str) -> Path:
     """The folder of a run's adapter, or the adapter's own; a bare word may be a run's name. UserError without one."""
     start = Path(path).expanduser()

@@ -9,7 +9,9 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.knobs import knobs_of
 from workbench.core.methods.rates import scaled_rate
+from workbench.core.methods.stored_base import refuse_stored
 from workbench.core.models.skeleton import Skeleton
+from workbench.core.models.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,22 @@ class Method:
     def count(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> Count:
         """What is trained on this model with these knobs; UserError where the method does not fit."""
         section = self.knobs(**knobs)
-        reason = self.refusing(skeleton, section)
+        reason = self._refusal(skeleton, section)
         if reason:
             raise UserError(reason)
         return self.counting(skeleton, section)
 
     def reason_against(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> str | None:
         """Why the method cannot be used on this model with these knobs, in one sentence; None where it can."""
-        return self.refusing(skeleton, self.knobs(**knobs))
+        return self._refusal(skeleton, self.knobs(**knobs))
+
+    def reason_against_base(self, stored: Stored | None, knobs: Mapping[str, Any]) -> str | None:
+        """Why the method does not train over a checkpoint that is stored so; None where it does."""
+        return refuse_stored(self.name, self.title, self.bases, stored, self.knobs(**knobs))
+
+    def _refusal(self, skeleton: Skeleton, section: Any) -> str | None:
+        over = refuse_stored(self.name, self.title, self.bases, skeleton.stored, section)
+        return over or self.refusing(skeleton, section)
 
     def to_json(self) -> dict[str, Any]:
         """The method's facts and knobs as plain values."""

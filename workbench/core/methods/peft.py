@@ -69,7 +69,8 @@ def is_counted(skeleton: Skeleton, knobs: Mapping[str, Any]) -> bool:
         values, module = _asked(section)
     except UserError:
         return True
-    return is_tried(skeleton, values, module, section.quantisation != FULL_PRECISION)
+    quantised = section.quantisation != FULL_PRECISION or skeleton.stored is not None
+    return is_tried(skeleton, values, module, quantised)
 
 
 def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
@@ -77,15 +78,17 @@ def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
 
     try:
         count_by_trial(skeleton, knobs)
-        if knobs.quantisation == FULL_PRECISION:
+        held = skeleton.stored.kind if skeleton.stored else knobs.quantisation
+        bits = {"nf4": "4-bit", "fp4": "4-bit", "int8": "8-bit"}.get(held)
+        if bits is None:
             return None
-        bits = "8-bit" if knobs.quantisation == "int8" else "4-bit"
         able = abilities_on(skeleton, *_asked(knobs)).get(bits, True)
     except UserError as error:
         return error.sentence
     if able is True:
         return None
-    return f"This kind does not train over a {bits} base: {able} Set method.quantisation to none."
+    remedy = "Give the model in 16-bit numbers." if skeleton.stored else "Set method.quantisation to none."
+    return f"This kind does not train over a {bits} base: {able} {remedy}"
 
 
 METHOD = Method(

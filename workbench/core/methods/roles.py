@@ -18,43 +18,6 @@ FEED_FORWARD_OUTPUT = {"down_proj", "c_proj", "fc2", "dense_4h_to_h", "fc_out", 
 FEED_FORWARD_NORM = ("pre_feedforward_layernorm", "post_attention_layernorm", "ln_2", "final_layer_norm")
 """Leaf names of the norm before a feed-forward that reads what attention has added to; the likelier first."""
 
-ALL = "all"
-
-
-def chosen_layers(skeleton: Skeleton, text: str) -> frozenset[int]:
-    """The blocks that `text` names: `all`, or numbers and ranges from 0 joined by commas, such as 0-3,7.
-
-    `last 4` and `first 4` count from an end. UserError where it is none of these, or names a block that is not there.
-    """
-    every = range(skeleton.layers)
-    words = text.strip().lower().split()
-    if words == [ALL]:
-        return frozenset(every)
-    if len(words) == 2 and words[0] in ("first", "last") and words[1].isdigit() and 0 < int(words[1]) <= len(every):
-        count = int(words[1])
-        return frozenset(every[:count] if words[0] == "first" else every[-count:])
-    found: set[int] = set()
-    try:
-        for part in text.split(","):
-            low, _, high = part.partition("-")
-            found.update(range(int(low), int(high or low) + 1))
-    except ValueError:
-        found = set()
-    if not found or not found <= set(every):
-        raise UserError(
-            f"method.layers cannot be {text!r}; it takes all, first 4, last 4, or numbers from 0 to "
-            f"{skeleton.layers - 1} such as 0-3,7."
-        )
-    return frozenset(found)
-
-
-def within(modules: tuple[Module, ...], skeleton: Skeleton, layers: str) -> tuple[Module, ...]:
-    """Those of `modules` that lie in the chosen blocks; with `all`, also those outside the blocks."""
-    if layers.strip().lower() == ALL:
-        return modules
-    wanted = chosen_layers(skeleton, layers)
-    return tuple(module for module in modules if module.layer in wanted)
-
 
 def lies_in_attention(module: Module) -> bool:
     """Whether a module is part of an attention block, by the parts of its path."""

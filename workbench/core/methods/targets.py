@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.knobs import knob
+from workbench.core.methods.layers import within
 from workbench.core.models.skeleton import CONV1D, Module, Skeleton
 
 QUERY_VALUE = {"q_proj", "v_proj", "query", "value", "c_attn", "qkv_proj", "query_key_value", "Wqkv"}
@@ -52,8 +53,6 @@ def targets_knob() -> Any:
 
 def chosen_targets(skeleton: Skeleton, targets: str, layers: str = "all") -> tuple[Module, ...]:
     """The linear layers that `targets` names, in the blocks that `layers` names; UserError where there are none."""
-    from workbench.core.methods.roles import within
-
     found = within(target_modules(skeleton, targets), skeleton, layers)
     if not found:
         raise UserError(f"The layers {layers} hold none of the targets {targets}; choose others.")

@@ -18,7 +18,7 @@ EMBEDDING = "Embedding"
 NORM = "Norm"
 """LayerNorm, RMSNorm and their like."""
 
-FORMAT = 2
+FORMAT = 3
 """Version of the skeleton's JSON form; a cached skeleton of another version is built again."""
 
 
@@ -87,6 +87,8 @@ class Skeleton:
     """Whether the output layer's weight is the input embedding's."""
     stored: Stored | None = None
     """What the checkpoint's matrices are quantised in; None where they are whole. It changes no count of parameters."""
+    experts_per_token: int = 0
+    """Of a block's routed experts, how many each token goes to; 0 where there are none."""
 
     @cached_property
     def total_parameters(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from workbench.core.errors import UserError
+from workbench.core.methods import method_named
 from workbench.core.recipe.sections import Recipe, recipe_from_mapping, recipe_to_mapping
 
 
@@ -38,11 +39,14 @@ def _number(text: str) -> Any:
 def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """The recipe with `section.key` values replaced and checked.
 
-    Another `method.name` keeps no knobs of the old method, but those named beside it.
+    Another `method.name` keeps no knobs of the old method, but those named beside it, nor a learning rate that was
+    chosen for one with another default: what trains one method well leaves another where it was.
     """
     values = recipe_to_mapping(recipe)
     if "method.name" in settings and settings["method.name"] != recipe.method.name:
         values["method"] = {}
+        if method_named(settings["method.name"]).learning_rate != recipe.method.facts.learning_rate:
+            values["training"]["learning_rate"] = None
     for key, value in settings.items():
         section, _, name = key.partition(".")
         if section not in values:

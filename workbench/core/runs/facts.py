@@ -6,12 +6,15 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.files import read_json
-from workbench.core.recipe import load_recipe
+from workbench.core.recipe import Recipe, change_recipe, load_recipe
 from workbench.core.runs.events import EventReader
 from workbench.core.runs.folder import RunFolder
 from workbench.core.runs.view import RunView
 
 FACTS = "facts.json"
+
+MEASURED_ON = "measured_on"
+"""In the facts of an imported run: the keys of a recipe that say on what its losses and scores were measured since."""
 
 KEYS = (
     "run", "state", "model", "method", "steps", "seconds", "tokens", "trained_tokens", "loss", "held_out_loss",
@@ -30,6 +33,15 @@ def read_facts(folder: RunFolder) -> dict[str, Any]:
 def read_view(folder: RunFolder) -> RunView:
     """The run as its events tell it so far."""
     return RunView().after_all(EventReader(folder.events).read())
+
+
+def recipe_measured(recipe: Recipe, folder: RunFolder) -> Recipe:
+    """A run's recipe; an imported run's with the data that its losses and scores were measured on since."""
+    measured_on = read_facts(folder).get(MEASURED_ON)
+    try:
+        return change_recipe(recipe, measured_on) if isinstance(measured_on, dict) else recipe
+    except UserError:
+        return recipe
 
 
 def describe_run(folder: RunFolder, view: RunView | None = None) -> dict[str, Any]:

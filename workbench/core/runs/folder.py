@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.files import read_json, write_json_atomically
+from workbench.core.places import Workspace, find_workspace
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "lost")
 ENDED = ("finished", "stopped", "failed", "lost")
@@ -144,3 +145,9 @@ def read_control(folder: RunFolder) -> tuple[str, int]:
     if isinstance(values, dict) and values.get("want") in WANTS and isinstance(values.get("at"), int):
         return values["want"], values["at"]
     return "run", 0
+
+
+def workspace_of(folder: RunFolder) -> Workspace:
+    """The workspace that holds a run, for its caches; the default one where the run lies elsewhere."""
+    parent = folder.path.absolute().parent
+    return Workspace(parent.parent) if parent.name == "runs" else find_workspace()

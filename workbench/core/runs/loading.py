@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.core.data.templates import BUILT_IN, choose_template
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.templates.render import BUILT_IN, choose_template
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.files import read_json
 from workbench.core.methods.shared_knobs import FULL_PRECISION

@@ -1,1 +1,1 @@
-"""Adapters that were trained elsewhere, as runs: PEFT's as they are, AdapterHub's as our tuners hold them."""
+"""Adapters that were trained elsewhere, as runs: PEFT's as they are, AdapterHub's in our tuners and PEFT's kinds."""

@@ -1,4 +1,4 @@
-"""AdapterHub's checkpoints of bottleneck adapters and fusions, put into our tuner (library `adapters`, 1.x).
+"""AdapterHub's checkpoints, of bottleneck adapters and fusions put into our tuner (library `adapters`, 1.x).
 
 Which settings mean which adapter: its `BnConfig` and `Adapter.pre_forward`, docs.adapterhub.ml/methods.html.
 """
@@ -13,24 +13,16 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from workbench.core.errors import UserError
 from workbench.core.files import read_json
 from workbench.core.methods.bottleneck import NON_LINEARITIES, block_sites, feed_forward_sites
+from workbench.core.methods.fusion import source_name
 from workbench.core.methods.roles import attention_outputs, feed_forward_outputs, norms_before_feed_forward
 from workbench.core.models.skeleton import Skeleton
-from workbench.engine.methods.bottleneck import source_name
+from workbench.engine.adopt.checkpoint import CONFIG, FUSION_CONFIG, read_tensors
+from workbench.engine.adopt.pefts_own import LORA, PREFIX, take_pefts_own
 from workbench.engine.tuners import BottleneckConfig
-
-CONFIG, FUSION_CONFIG = "adapter_config.json", "adapter_fusion_config.json"
-
-FILES = {
-    CONFIG: ("adapter.safetensors", "pytorch_adapter.bin"),
-    FUSION_CONFIG: ("model_adapter_fusion.safetensors", "pytorch_model_adapter_fusion.bin"),
-}
-"""Where the weights stand beside each config."""
 
 NAMES = {"houlsby": "houlsby", "double_seq_bn": "houlsby", "pfeiffer": "pfeiffer", "seq_bn": "pfeiffer"}
 """Configs that are given by their name alone, as placements."""
@@ -88,6 +80,9 @@ def take_over(base: Any, skeleton: Skeleton, folder: Path) -> PeftModel:
     """
     fusion = read_json(folder / FUSION_CONFIG)
     if not isinstance(fusion, dict):
+        config = _config(folder)
+        if isinstance(config, Mapping) and config.get("architecture") in (LORA, PREFIX):
+            return take_pefts_own(base, skeleton, folder, config)
         return _with_adapter(base, skeleton, folder, "default")
     _refuse_unknown(folder, fusion.get("config") or {}, FUSED)
     names = [str(name) for name in fusion.get("adapter_names") or str(fusion.get("name", "")).split(",")]
@@ -159,10 +154,15 @@ def _with_adapter(base: Any, skeleton: Skeleton, folder: Path, name: str) -> Pef
     return model
 
 
+def _config(folder: Path) -> Any:
+    """What AdapterHub's config says of the adapter: its settings, or the name of some that everyone knows."""
+    values = read_json(folder / CONFIG)
+    return values.get("config") if isinstance(values, dict) else None
+
+
 def read_shape(folder: Path) -> Shape:
     """The adapter's placement and settings; UserError where it is of a kind that ours is not."""
-    values = read_json(folder / CONFIG)
-    config = values.get("config") if isinstance(values, dict) else None
+    config = _config(folder)
     if isinstance(config, str) and config in NAMES:
         return Shape(NAMES[config], "silu" if NAMES[config] == "houlsby" else "relu")
     if not isinstance(config, Mapping):
@@ -170,8 +170,8 @@ def read_shape(folder: Path) -> Shape:
     kind = config.get("architecture")
     if kind is not None:
         raise UserError(
-            f"The adapter in {folder} is AdapterHub's {kind}; bottleneck adapters and fusions of them can be taken "
-            "over, so train this one here."
+            f"The adapter in {folder} is AdapterHub's {kind}; bottleneck adapters, their fusions, LoRA, IA3 and "
+            "prefixes can be taken over, so train this one here."
         )
     _refuse_unknown(folder, config, {"original_ln_after": True})
     behind_attention, behind_output = bool(config.get("mh_adapter")), bool(config.get("output_adapter"))
@@ -203,24 +203,14 @@ def _refuse_unknown(folder: Path, config: Mapping[str, Any], needed: Mapping[str
 
 
 def _tensors(folder: Path, config: str) -> Tensors:
-    """The checkpoint's tensors; a pickle is read with torch's restricted reader, which runs no code."""
-    file = next((folder / name for name in FILES[config] if (folder / name).is_file()), None)
-    if file is None:
-        raise UserError(f"The adapter in {folder} has no weights; {' or '.join(FILES[config])} should hold them.")
-    try:
-        stored = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-        named = {str(name): value for name, value in stored.items()}
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, AttributeError, KeyError) as error:
-        raise UserError(f"{file} is damaged, or holds more than tensors; get it again.", str(error)) from error
-    except Exception as error:  # pickle's own errors
-        raise UserError(f"{file} is damaged, or holds more than tensors; get it again.", str(error)) from error
+    """The checkpoint's tensors."""
     found: Tensors = {}
-    for name, value in named.items():
+    for name, value in read_tensors(folder, config).items():
         match = KEY.search(name)
         if match is None:
             raise UserError(f"The adapter in {folder} holds {name}, which ours has no place for; train it here.")
         place = found.setdefault((int(match["layer"]), match["part"]), {})
-        place[f"{OURS[match['which']]}.{match['kind']}"] = value.float()
+        place[f"{OURS[match['which']]}.{match['kind']}"] = value
     return found
 
 

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from workbench.core.errors import UserError
 from workbench.core.files import read_json
 from workbench.core.methods.bottleneck import bottleneck_size
+from workbench.core.methods.fusion import source_name
 from workbench.core.methods.roles import blocks
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.places import Workspace
@@ -20,7 +21,6 @@ from workbench.core.runs.folder import RunFolder
 from workbench.engine.adopt.adapterhub import is_adapterhub, take_over
 from workbench.engine.base_models import find_model_folder, load_base
 from workbench.engine.methods import count_trainable
-from workbench.engine.methods.bottleneck import source_name
 from workbench.engine.methods.stored import open_adapter
 from workbench.engine.methods.switching import leaves_base_whole
 from workbench.engine.prepare import model_skeleton

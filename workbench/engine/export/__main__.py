@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
 from pathlib import Path
+from typing import Any
 
-from workbench.core.errors import RunFailedError, UserError
 from workbench.core.places import Workspace, find_workspace
 from workbench.engine.environment import prepare_environment
 from workbench.engine.export.target import check_export
-from workbench.engine.failures import is_out_of_memory
-from workbench.engine.helper.wire import take_standard_output
+from workbench.engine.one_answer import answer_once, tell
 from workbench.engine.results import read_run
 
 
@@ -24,30 +20,19 @@ def main() -> int:
     parser.add_argument("--merge", action="store_true", help="fold the adapter into the base's weights")
     parser.add_argument("--workspace", help="the folder of runs and caches; by default the one that the run is in")
     arguments = parser.parse_args()
-    output = take_standard_output()
-    try:
+
+    def export() -> dict[str, Any]:
         run, recipe = read_run(arguments.run)
         check_export(run, recipe, arguments.to, arguments.merge)
         prepare_environment()
         from workbench.engine.export.results import export_run
 
         workspace = _workspace(run.path, arguments.workspace)
-        done = export_run(run, recipe, workspace, arguments.to, arguments.merge, _tell)
-    except UserError as error:
-        sys.stderr.write(f"{error.sentence}\n")
-        return 2
-    except RunFailedError as error:
-        sys.stderr.write(f"{error.sentence}\n")
-        return 1
-    except Exception as error:
-        if is_out_of_memory(error):
-            sentence = "The memory ran out; end other programs, or export the adapter without --merge."
-        else:
-            sentence = f"The export met an error that it did not expect ({type(error).__name__}: {error})."
-        sys.stderr.write(f"{sentence}\n")
-        return 1
-    os.write(output, json.dumps(done).encode() + b"\n")
-    return 0
+        return export_run(run, recipe, workspace, arguments.to, arguments.merge, tell)
+
+    return answer_once(
+        export, "The export", "The memory ran out; end other programs, or export the adapter without --merge."
+    )
 
 
 def _workspace(run: Path, given: str | None) -> Workspace:
@@ -55,11 +40,6 @@ def _workspace(run: Path, given: str | None) -> Workspace:
     if given is None and run.parent.name == "runs":
         return Workspace(run.parent.parent)
     return find_workspace(given)
-
-
-def _tell(text: str) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

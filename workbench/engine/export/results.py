@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import torch
 
-from workbench.core.data.prompt import prompt_ids
-from workbench.core.data.templates import choose_template
-from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
+from workbench.core.data.templates.prompt import prompt_ids
+from workbench.core.data.templates.render import choose_template
+from workbench.core.data.tokens.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.files import read_json
 from workbench.core.places import Workspace

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbench.core.data.prompt import prompt_ids, prompt_text
+from workbench.core.data.templates.prompt import prompt_ids, prompt_text
 from workbench.core.errors import UserError
 from workbench.engine.generation.opening import BASE, TUNED, Opened
 from workbench.engine.generation.sampling import Sampling

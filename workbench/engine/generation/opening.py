@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.core.data.tokenizer import TextTokenizer, open_tokenizer
+from workbench.core.data.tokens.tokenizer import TextTokenizer, open_tokenizer
 from workbench.core.places import Workspace
 from workbench.core.recipe import ModelSection, Recipe
 from workbench.engine.answer import inner_model, stop_ids

@@ -9,7 +9,7 @@ import signal
 import sys
 
 from workbench.core.errors import UserError
-from workbench.core.places import find_workspace
+from workbench.core.places import find_workspace, stay_in
 from workbench.engine.environment import prepare_environment
 from workbench.engine.helper.requests import serve
 from workbench.engine.helper.wire import Wire, take_standard_output
@@ -27,6 +27,7 @@ def main() -> int:
     except UserError as error:
         sys.stderr.write(f"{error.sentence}\n")
         return 2
+    stay_in(workspace)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-c in the app's terminal is the app's
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     faulthandler.enable()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.core.data.folders import list_splits
-from workbench.core.data.hub import about_fetched, hub_data, is_fetched, unfetched
+from workbench.core.data.files.folders import list_splits
+from workbench.core.data.files.hub import about_fetched, hub_data, is_fetched, unfetched
+from workbench.core.data.files.sources import find_source
 from workbench.core.data.inspect import inspect_data, page_rows
-from workbench.core.data.sources import find_source
 from workbench.core.errors import UserError
 from workbench.core.knobs import section_from
 from workbench.core.models.locate import locate_model
@@ -158,7 +158,7 @@ class Helper:
 
     def templates(self, request: Request) -> dict[str, Any]:
         """`{recipe, row, held_out}` -> that row in every chat template."""
-        from workbench.core.data.previews import preview_templates
+        from workbench.core.data.templates.previews import preview_templates
 
         recipe, folder = self._ready(request)
         row, held_out = request.take("row", int), request.take("held_out", bool, False)

@@ -15,11 +15,12 @@ from workbench.core.methods.bottleneck import (
     feed_forward_sites,
     houlsby_sites,
 )
-from workbench.core.methods.fusion import adapter_folder, read_sources
+from workbench.core.methods.fusion import adapter_folder, read_sources, source_name
 from workbench.core.methods.parallel import ParallelKnobs
 from workbench.core.methods.roles import norms_before_feed_forward
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
+from workbench.engine.methods.stored import load_checked
 from workbench.engine.tuners import BottleneckConfig
 
 SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
@@ -49,15 +50,8 @@ def build_bottleneck(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton)
     return get_peft_model(model, config)
 
 
-def source_name(number: int) -> str:
-    """The name in the fused model of the adapter with that number."""
-    return f"source_{number}"
-
-
 def build_fusion(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
     """The model with the adapters of `method.adapters`, frozen, and a trained attention over them."""
-    from workbench.engine.methods.stored import load_checked
-
     paths = [str(path) for path in recipe.method.knobs["adapters"]]
     sources = read_sources(paths)
     names = [source_name(number) for number in range(1, len(paths) + 1)]

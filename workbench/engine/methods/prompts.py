@@ -9,11 +9,22 @@ import torch
 from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from transformers import PreTrainedModel
 
-from workbench.core.data.tokenizer import open_tokenizer
+from workbench.core.data.tokens.tokenizer import open_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.engine.methods.prompted import as_prompted
+
+
+def shape_of(skeleton: Skeleton) -> dict[str, Any]:
+    """What PEFT's prompt configs ask about the model before which the vectors stand."""
+    return {
+        "token_dim": skeleton.hidden_size,
+        "num_layers": skeleton.layers,
+        "num_attention_heads": skeleton.heads,
+        "num_transformer_submodules": 1,
+        "task_type": "CAUSAL_LM",
+    }
 
 
 def build_prompt(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
@@ -25,11 +36,7 @@ def build_prompt(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> 
     )
     config = PromptTuningConfig(
         num_virtual_tokens=count,
-        token_dim=skeleton.hidden_size,
-        num_layers=skeleton.layers,
-        num_attention_heads=skeleton.heads,
-        num_transformer_submodules=1,
-        task_type="CAUSAL_LM",
+        **shape_of(skeleton),
     )
     built = as_prompted(get_peft_model(model, config))
     if start is not None:
@@ -64,11 +71,7 @@ def build_prefix(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> 
         num_virtual_tokens=count,
         prefix_projection=knobs["projection"],
         encoder_hidden_size=knobs["projection_size"],
-        token_dim=skeleton.hidden_size,
-        num_layers=skeleton.layers,
-        num_attention_heads=skeleton.heads,
-        num_transformer_submodules=1,
-        task_type="CAUSAL_LM",
+        **shape_of(skeleton),
     )
     built = as_prompted(get_peft_model(model, config))
     if start is not None:
@@ -96,10 +99,6 @@ def build_p_tuning(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -
         num_virtual_tokens=knobs["virtual_tokens"],
         encoder_reparameterization_type=knobs["encoder"].upper(),
         encoder_hidden_size=knobs["encoder_size"],
-        token_dim=skeleton.hidden_size,
-        num_layers=skeleton.layers,
-        num_attention_heads=skeleton.heads,
-        num_transformer_submodules=1,
-        task_type="CAUSAL_LM",
+        **shape_of(skeleton),
     )
     return as_prompted(get_peft_model(model, config))

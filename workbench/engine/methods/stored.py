@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from workbench.core.errors import UserError
+from workbench.core.methods.fusion import source_name
 from workbench.engine import tuners
 from workbench.engine.methods.adalora import allocator_state, restore_allocator
-from workbench.engine.methods.bottleneck import source_name
 from workbench.engine.methods.llama_adapter import ADAPTED
 from workbench.engine.methods.main_directions import WEIGHTS, save_difference, starts_from_weights
 from workbench.engine.methods.prompted import as_prompted

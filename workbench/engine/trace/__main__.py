@@ -1,7 +1,7 @@
 """`python -m workbench.engine.trace`: trace one recipe's memory in a process of its own.
 
 Reads {"recipe", "rows": {"tokens", "trained"} or null, "device": {"kind", "name"}, "workspace"} on standard input,
-and perhaps "masked": whether rows of one batch differ in length. Prints one JSON line:
+and perhaps "loop": another trainer's, or "masked": whether rows of one batch differ in length. Prints one JSON line:
 `workbench.core.memory.traced.Traced`. Errors are one sentence on standard error: exit status 2 where the recipe
 cannot be traced, 1 where the tracer itself failed.
 """
@@ -21,21 +21,14 @@ def main() -> int:
     began = time.perf_counter()
     asked = json.loads(sys.stdin.read())
     from workbench.core.errors import UserError
+    from workbench.core.places import Workspace
     from workbench.core.recipe import recipe_from_mapping
-    from workbench.engine.environment import (
-        be_nice,
-        import_bitsandbytes_uncompiled,
-        needs_bitsandbytes,
-        prepare_environment,
-    )
+    from workbench.engine.environment import be_nice, needs_bitsandbytes, prepare_environment
 
     be_nice()
     try:
         recipe = recipe_from_mapping(asked["recipe"])
-        needed = needs_bitsandbytes(recipe) or _is_stored_by_bitsandbytes(recipe, asked)
-        prepare_environment(1, needed)
-        if needed:
-            import_bitsandbytes_uncompiled()
+        prepare_environment(1, needs_bitsandbytes(recipe, Workspace(Path(asked["workspace"]))))
         document = _trace(recipe, asked)
     except UserError as error:
         sys.stderr.write(f"{error.details}\n{error.sentence}\n")
@@ -52,24 +45,15 @@ def main() -> int:
     return 0
 
 
-def _is_stored_by_bitsandbytes(recipe: Any, asked: dict[str, Any]) -> bool:
-    """Whether the model's checkpoint is quantised already, as far as that is known without torch."""
-    from workbench.core.models.ready import cached_skeleton
-    from workbench.core.places import Workspace
-
-    skeleton = cached_skeleton(recipe.model, Workspace(Path(asked["workspace"])))
-    return skeleton is None or (skeleton.stored is not None and skeleton.stored.by_bitsandbytes)
-
-
 def _trace(recipe: Any, asked: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from workbench.core.memory.estimate import row_limit
+    from workbench.core.memory.loop import loop_from_mapping
     from workbench.core.memory.row_shape import RowShape
     from workbench.core.memory.traced import Traced
     from workbench.core.places import Workspace
     from workbench.engine.prepare import model_skeleton
-    from workbench.engine.trace.steps import Loop
     from workbench.engine.trace.tracing import trace_recipe
 
     torch.set_num_threads(1)
@@ -79,7 +63,7 @@ def _trace(recipe: Any, asked: dict[str, Any]) -> dict[str, Any]:
     rows = row_limit(recipe, RowShape(int(given["tokens"]), int(given["trained"])) if given else None)
     gc.freeze()  # imports leave a million objects that no collection need look at again
     device = asked["device"]
-    loop = Loop(masked=asked.get("masked"))
+    loop = loop_from_mapping(asked.get("loop") or {"masked": asked.get("masked")})
     peak, _ = trace_recipe(recipe, skeleton, rows, device["kind"], device.get("name", ""), loop)
     return Traced(
         allocated=peak.allocated,

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from workbench.core.errors import UserError
+from workbench.core.memory.loop import Loop
 from workbench.core.memory.numbers import resolve_precision
 from workbench.core.memory.states import base_storage
 from workbench.core.methods.lora import FROM_WEIGHTS
@@ -80,7 +81,7 @@ def empty_base(config: PreTrainedConfig, attention: str) -> Any:
     return model
 
 
-def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.device) -> Any:
+def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.device, loop: Loop) -> Any:
     """The recipe's model with its method on it, ready to train, on `device`; `base` is what `empty_base` gave.
 
     It is put together on the CPU, since methods start from values that a stand-in has no kernels for.
@@ -90,7 +91,9 @@ def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.dev
     stored = base_storage(recipe, skeleton)
     if stored is not None:
         quantise(base, stored, precision, skeleton.output_layer)
-    with _casts_in_place(), shapes_only():
+    if loop.kbit:
+        _widen(base)
+    with _casts_in_place(loop.adapters == "float32"), shapes_only():
         built = build_method(base, _without_values(recipe), skeleton)
     if device.type != "cpu":
         give_device(built, device)
@@ -113,16 +116,29 @@ def _without_values(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, method=dataclasses.replace(recipe.method, knobs=knobs))
 
 
+def _widen(model: nn.Module) -> None:
+    """Hold all that is not quantised in float32, as PEFT's prepare_model_for_kbit_training does."""
+    done: dict[int, tuple[Any, nn.Parameter]] = {}
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and parameter.dtype in (torch.float16, torch.bfloat16):
+                known = done.setdefault(id(parameter), (parameter, _float(parameter)))
+                module._parameters[name] = known[1]
+
+
 @contextlib.contextmanager
-def _casts_in_place() -> Iterator[None]:
-    """PEFT holds adapters in float32 by changing a parameter's insides, which fake tensors refuse: replace it."""
+def _casts_in_place(widens: bool) -> Iterator[None]:
+    """PEFT holds adapters in float32 by changing a parameter's insides, which fake tensors refuse: replace it.
+
+    Where it is not to, adapters come in the numbers of the base's layers.
+    """
     from peft.tuners import tuners_utils
     from peft.tuners._buffer_dict import BufferDict
 
     kept = tuners_utils.cast_adapter_dtype
 
     def cast(model: nn.Module, adapter_name: str, autocast_adapter_dtype: bool = True) -> None:
-        if not autocast_adapter_dtype:
+        if not (widens and autocast_adapter_dtype):
             return
         for layer in model.modules():
             if not isinstance(layer, tuners_utils.BaseTunerLayer):

@@ -73,6 +73,7 @@ class MadeUpValues(TorchDispatchMode):
 def fake_tensors() -> Iterator[None]:
     """Everything inside computes on fake tensors; modules move and cast as they do with real ones."""
     kept_apply, kept_tensor, kept_sparse = nn.Module._apply, torch.tensor, torch.sparse_coo_tensor
+    kept_part = torch.Tensor.__getitem__
     moved: dict[int, tuple[Any, nn.Parameter]] = {}
 
     def apply(self: nn.Module, function: Any, recurse: bool = True) -> nn.Module:
@@ -95,6 +96,14 @@ def fake_tensors() -> Iterator[None]:
             return torch.empty(like.shape, dtype=like.dtype, device=device, **rest)
         return kept_tensor(data, dtype=dtype, device=device, **rest)
 
+    def part(self: torch.Tensor, index: Any) -> torch.Tensor:
+        # a list of places becomes a tensor below Python, where none is fake
+        if self.device.type == STAND_IN and isinstance(index, (tuple, list)):
+            given = index if isinstance(index, tuple) else (index,)
+            if any(isinstance(one, list) for one in given):
+                index = tuple(tensor(one, device=STAND_IN) if isinstance(one, list) else one for one in given)
+        return kept_part(self, index)
+
     def sparse(indices: torch.Tensor, values: torch.Tensor, size: Any, **_: Any) -> torch.Tensor:
         # the stand-in has no sparse kernels; a matrix of zeros takes more for a moment, and autograd keeps the same
         whole = torch.zeros(size, dtype=values.dtype, device=values.device)
@@ -103,11 +112,13 @@ def fake_tensors() -> Iterator[None]:
     changed: Any = nn.Module
     library: Any = torch
     changed._apply, library.tensor, library.sparse_coo_tensor = apply, tensor, sparse
+    library.Tensor.__getitem__ = part
     try:
         with FakeTensorMode(), MadeUpValues():
             yield
     finally:
         changed._apply, library.tensor, library.sparse_coo_tensor = kept_apply, kept_tensor, kept_sparse
+        library.Tensor.__getitem__ = kept_part
 
 
 def _moved(parameter: nn.Parameter, function: Any, moved: dict[int, Any]) -> nn.Parameter:

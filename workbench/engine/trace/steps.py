@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from workbench.core.memory.loop import Loop
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.methods.lora import plus_ratio
 from workbench.core.recipe import Recipe
@@ -20,28 +20,6 @@ from workbench.engine.trace.log import AllocationLog
 from workbench.engine.trace.mixed import Mixed
 from workbench.engine.trace.repeat import Mark
 from workbench.engine.trace.stand_in import STAND_IN
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """What of the training loop the memory depends on, beside the recipe. The defaults are this trainer's."""
-
-    keeps_outputs: bool = False
-    """Whether the loop holds on to the model's outputs, logits included, until the next ones are there."""
-    every_logit: bool = False
-    """Whether logits are computed for every token, trained or not."""
-    for_each: bool = False
-    """Whether AdamW goes over all parameters at once with temporaries (torch's default), not in one fused kernel."""
-    masked: bool | None = None
-    """Whether rows of one batch differ in length; None takes them to where there are several."""
-    clips: bool = True
-
-
-def is_masked(recipe: Recipe, loop: Loop) -> bool:
-    """Whether attention gets a mask: rows of several lengths side by side, or packed into one sequence."""
-    if recipe.data.packing is True:
-        return True
-    return recipe.training.micro_batch > 1 if loop.masked is None else loop.masked
 
 
 def make_batch(model: Any, recipe: Recipe, rows: RowShape, device: torch.device, loop: Loop) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from workbench.core.memory.estimate import is_masked, refuse_kbit
+from workbench.core.memory.loop import Loop
 from workbench.core.memory.numbers import resolve_autocast, resolve_precision
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import base_storage
@@ -16,6 +18,7 @@ from workbench.engine.answer import inner_model
 from workbench.engine.trace.attention import WORKSPACES, attention_as_trained
 from workbench.engine.trace.build import build_model, empty_base, model_config
 from workbench.engine.trace.fake import fake_tensors
+from workbench.engine.trace.fused_loss import fuse_loss
 from workbench.engine.trace.layers import UnevenError, find_layers
 from workbench.engine.trace.log import AllocationLog, Event
 from workbench.engine.trace.quantised import quantised_tensors, steps_of_quantised_products
@@ -23,7 +26,7 @@ from workbench.engine.trace.repeat import repeat_turns
 from workbench.engine.trace.replay import Peak, find_peak
 from workbench.engine.trace.small_states import steps_of_small_updates
 from workbench.engine.trace.stand_in import stand_in_device
-from workbench.engine.trace.steps import Loop, Stepper, is_masked
+from workbench.engine.trace.steps import Stepper
 
 PRODUCTS = {"default": 8_519_680, "hopper": 32 * 2**20}
 """Bytes of cuBLAS's workspace, which torch takes from its own allocator (CUDABlas.cpp, parseChosenWorkspaceSize)."""
@@ -56,6 +59,8 @@ def trace_recipe(
 def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: str, loop: Loop, whole: bool) -> Peak:
     device = stand_in_device() if kind == "cuda" else torch.device("cpu")
     stored = base_storage(recipe, skeleton)
+    if loop.kbit:
+        refuse_kbit(recipe, skeleton)
     instead = steps_of_quantised_products() if stored is not None and stored.by_bitsandbytes else {}
     if kind == "cpu" and recipe.training.optimizer.endswith("8bit"):
         instead |= steps_of_small_updates()
@@ -69,7 +74,9 @@ def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: 
     if resolve_autocast(recipe, kind):
         autocast = torch.float16 if resolve_precision(recipe, kind) == "float16" else torch.bfloat16
     with fake_tensors(), attention_as_trained(is_masked(recipe, loop)):
-        model = build_model(base, recipe, skeleton, device)
+        model = build_model(base, recipe, skeleton, device, loop)
+        if loop.chunk:
+            fuse_loss(inner_model(model), loop.chunk)
         log.phase = "setup"
         _note(model, log)
         if kind == "cuda":

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import RunFailedError, UserError
+from workbench.core.places import stay_in
 from workbench.core.recipe import load_recipe
-from workbench.core.runs.folder import ENDED, RunFolder
+from workbench.core.runs.folder import ENDED, RunFolder, workspace_of
 from workbench.engine.environment import be_nice, needs_bitsandbytes, prepare_environment
 from workbench.engine.train.controls import Controls, StopAskedError
 from workbench.engine.train.heartbeat import Clock, Heartbeat
@@ -57,8 +58,10 @@ def _execute(
 ) -> tuple[str, str]:
     """Run, and say how it ended: the state, and a sentence. A traceback goes to the log alone."""
     try:
+        workspace = workspace_of(folder)
+        stay_in(workspace)
         recipe = load_recipe(folder.recipe)
-        prepare_environment(recipe.training.threads, needs_bitsandbytes(recipe))
+        prepare_environment(recipe.training.threads, needs_bitsandbytes(recipe, workspace))
         from workbench.engine.train.setup import Phases
 
         phases = Phases()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from workbench.core.data.example import Example
+from workbench.core.data.tokens.example import Example
 
 NO_LOSS = -100
 """The label of a token without a loss."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from workbench.core.data.example import Example
+from workbench.core.data.tokens.example import Example
 from workbench.engine.answer import inner_model
 from workbench.engine.train.batches import COUNTS, Collator
 

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 
 from workbench.core.data.dataset import PreparedData, prepare_data
-from workbench.core.data.hub import unfetched
+from workbench.core.data.files.hub import unfetched
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device, cpu_device
 from workbench.core.memory.estimate import Estimate, estimate_memory
 from workbench.core.memory.row_shape import row_shape
 from workbench.core.models.skeleton import Skeleton
-from workbench.core.places import Workspace, find_workspace
+from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe
-from workbench.core.runs.folder import RunFolder
+from workbench.core.runs.folder import RunFolder, workspace_of
 from workbench.engine.answer import inner_model
 from workbench.engine.base_models import find_model_folder, load_base
 from workbench.engine.environment import OPTIMIZERS_OF_BITSANDBYTES
@@ -57,12 +57,6 @@ class Prepared:
     data: PreparedData
     device: Device
     estimate: Estimate
-
-
-def workspace_of(folder: RunFolder) -> Workspace:
-    """The workspace that holds a run, for its caches; the default one where the run lies elsewhere."""
-    parent = folder.path.absolute().parent
-    return Workspace(parent.parent) if parent.name == "runs" else find_workspace()
 
 
 def say(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -12,6 +11,7 @@ from textual.reactive import reactive
 from textual.widgets import Button, Input, Static
 
 from workbench.app.actions import bindings_for
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import Told
 from workbench.app.panes.chat.asking import ask_helper
@@ -169,7 +169,7 @@ class ChatPane(Vertical, can_focus=True):
         self.query_one("#prompt", PromptInput).disabled = source is None
         if source is not None and self._shown and len(source.sides) > 1 and self._ahead != source.key:
             self._ahead = source.key
-            load = partial(self._load_ahead, source)
+            load = deferred(self._load_ahead, source)
             self._loading = self.run_worker(load, group="load", exclusive=True, exit_on_error=False)
 
     # loading
@@ -217,7 +217,7 @@ class ChatPane(Vertical, can_focus=True):
         history = self.history
         history.append(exchange)
         self._show_exchange(len(history) - 1)
-        answer = partial(self._answer, self._source, history, len(history) - 1)
+        answer = deferred(self._answer, self._source, history, len(history) - 1)
         self._answering = self.run_worker(answer, group="answer", exit_on_error=False)
         self.refresh_bindings()
 

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.reactive import reactive
 
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import Told
 from workbench.app.panes.data.ask_line import AskLine
@@ -166,7 +167,7 @@ class Browsing(Horizontal):
         self._viewed = None, False
         for view in self.views:
             view.clear()
-        self.run_worker(self._fetch(0), group="rows-0", exclusive=True)
+        self.run_worker(deferred(self._fetch, 0), group="rows-0", exclusive=True)
 
     @property
     def own_state(self) -> DataState:
@@ -195,7 +196,7 @@ class Browsing(Horizontal):
 
     def on_row_list_page_wanted(self, event: RowList.PageWanted) -> None:
         event.stop()
-        self.run_worker(self._fetch(event.start), group=f"rows-{event.start}", exclusive=True)
+        self.run_worker(deferred(self._fetch, event.start), group=f"rows-{event.start}", exclusive=True)
 
     async def _fetch(self, start: int) -> None:
         desk, recipe, order = self.desk, self.recipe, self.rows.order

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
 from workbench.app.panes.data.columns import Columns
@@ -28,7 +29,7 @@ class Choosing(Walking):
     # columns
 
     def action_columns(self) -> None:
-        self.run_worker(self._ask_columns(), group="columns", exclusive=True)
+        self.run_worker(deferred(self._ask_columns), group="columns", exclusive=True)
 
     async def _ask_columns(self) -> None:
         recipe = self.recipe
@@ -93,7 +94,9 @@ class Choosing(Walking):
 
     def take_answer(self, about: str, text: str) -> None:
         if about == "save":
-            self.run_worker(self._save(str(Path(text).expanduser().absolute())), group="asking", exclusive=True)
+            self.run_worker(
+                deferred(self._save, str(Path(text).expanduser().absolute())), group="asking", exclusive=True
+            )
         else:
             super().take_answer(about, text)
 

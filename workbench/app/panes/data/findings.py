@@ -57,7 +57,7 @@ def entries_of(report: Mapping[str, Any], section: DataSection, known: KnownRows
 
 
 def _left_out(report: Mapping[str, Any], section: DataSection) -> list[Entry]:
-    from workbench.core.data.findings import NOTED
+    from workbench.core.data.checks.findings import NOTED
 
     counts = report.get("left_out", {})
     found = []

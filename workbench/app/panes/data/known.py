@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.app.glyphs import glyphs
 from workbench.app.panes.data.trail import SEVERITIES, Trail, plain_sentence
-from workbench.core.data.row_sets import RowSet, unpack_sets
+from workbench.core.data.checks.row_sets import RowSet, unpack_sets
 
 NONE = RowSet(())
 

@@ -225,7 +225,7 @@ class Lengths(VerticalScroll, can_focus=False):
         if report is None:
             said = self.state.problem or self.state.busy or "r reads it."
             return Content.styled(f"The lengths are known once the data has been read. {visible(said)}", "$quiet")
-        from workbench.core.data.lengths import figures_at
+        from workbench.core.data.tokens.lengths import figures_at
 
         data, batch, limit = self.recipe.data, self.recipe.training.micro_batch, self.slider.limit
         key = (report, self.recipe, limit, self._before, self.skeleton, self.device, width)

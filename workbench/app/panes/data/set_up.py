@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
 from workbench.app.reading import sentence_of
@@ -21,9 +22,9 @@ from workbench.app.widgets.fields import ChoiceField, FieldEdited, FieldLeft, Te
 from workbench.app.widgets.knob_form import KnobForm
 from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible
-from workbench.core.data.built_in import BUILT_IN
-from workbench.core.data.hub import check_source
-from workbench.core.data.sources import sample_names
+from workbench.core.data.files.hub import check_source
+from workbench.core.data.files.sources import sample_names
+from workbench.core.data.templates.built_in import BUILT_IN
 from workbench.core.errors import UserError
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.models.locate import locate_model
@@ -98,7 +99,7 @@ class SetUp(Vertical):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.meaning.show_for(event.widget, self.size.width)
         if event.widget in (self.form.rows["data.subset"].field, self.form.rows["data.split"].field):
-            self.run_worker(self._find_choices(), group="choices", exclusive=True)
+            self.run_worker(deferred(self._find_choices), group="choices", exclusive=True)
 
     def on_mount(self) -> None:
         self.show(self.recipe)

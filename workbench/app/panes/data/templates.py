@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.panes.data.views import TokensView
 from workbench.app.screens.dialog import DIALOG_CSS
@@ -100,7 +101,7 @@ class Templates(ModalScreen[str | None]):
         self._ask()
 
     def _ask(self) -> None:
-        self.run_worker(self._fetch(self.row), group="template-row", exclusive=True)
+        self.run_worker(deferred(self._fetch, self.row), group="template-row", exclusive=True)
 
     async def _fetch(self, row: int) -> None:
         found, self.problem = await self.fetch(row)

@@ -9,6 +9,7 @@ from typing import Any
 
 from textual.content import Content
 
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import Told
 from workbench.app.panes.data.ask_line import AskLine
@@ -198,7 +199,7 @@ class Walking(Browsing):
                 last = count_text(self._last)
                 self.post_message(Told(f"There is no row {text[:20]}; rows go from 1 to {last}.", "warning"))
         elif about == "text":
-            self.run_worker(self._search(text), group="asking", exclusive=True)
+            self.run_worker(deferred(self._search, text), group="asking", exclusive=True)
 
     async def _search(self, text: str) -> None:
         recipe = self.recipe

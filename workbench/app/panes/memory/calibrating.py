@@ -7,6 +7,7 @@ from typing import Any
 
 from textual import events
 
+from workbench.app.deferred import deferred
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import Told
 from workbench.app.panes.memory.here import error_words
@@ -57,7 +58,7 @@ class Calibrating(Planning):
         if yes:
             self.action_aspect("here")
             self._say("Starting the engine")
-            self.run_worker(self._calibrate(), group=GROUP, exclusive=True)
+            self.run_worker(deferred(self._calibrate), group=GROUP, exclusive=True)
 
     def _say(self, text: str) -> None:
         self.progress = f"{text} {glyphs().dot} Esc stops" if text else ""

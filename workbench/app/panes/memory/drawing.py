@@ -151,7 +151,7 @@ def part_look(name: str) -> tuple[str, str, str]:
 def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Content]:
     largest = max((size for _, size, _ in parts), default=1) or 1
     names = max((len(name) for name, _, _ in parts), default=0)
-    sizes = max((len(size_text(size)) for _, size, _ in parts), default=0)
+    sizes = max((len(_size(each)) for _, size, traced in parts for each in (size, traced or 0)), default=0)
     meanings = max((len(part_look(name)[2]) for name, _, _ in parts), default=0)
     compared = any(traced is not None for _, _, traced in parts)
     beside = sizes + 2 if compared else 0
@@ -167,11 +167,11 @@ def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Conten
         there = bool(size or traced)  # a part that is not there keeps its line, so that nothing jumps
         pieces: Pieces = [
             (f" {letter} ", f"bold #10151b on {colour}" if there else "$quiet"),
-            (f" {name:<{names}}  {size_text(size) if there else 'none':>{sizes}}  ", "" if there else "$quiet"),
+            (f" {name:<{names}}  {_size(size):>{sizes}}  ", "" if there else "$quiet"),
         ]
         if compared:
             far = traced is not None and abs(traced - size) > DISAGREEMENT * max(size, traced, largest / 10)
-            pieces.append((f"{size_text(traced):>{sizes}}  ", "$text-warning" if far else "$quiet"))
+            pieces.append((f"{_size(traced or 0):>{sizes}}  ", "$text-warning" if far else "$quiet"))
         if explained:
             pieces.append((f"{meaning:<{meanings}}  ", "$quiet"))
         pieces.append((bar(size / largest, cells), colour))
@@ -179,8 +179,19 @@ def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Conten
     return lines
 
 
-def trace_line(estimate: Estimate, trace: Trace) -> Content:
-    """What tracing says of the estimate, or how far it is, in a sentence."""
+def _size(size: int) -> str:
+    return size_text(size) if size else "none"
+
+
+def trace_line(estimate: Estimate, trace: Trace, caution: str | None = None) -> Content:
+    """What tracing says of the estimate, or how far it is, in a sentence; without a trace, `caution` besides."""
+    state = _trace_state(estimate, trace)
+    if caution is None or trace.traced is not None:
+        return state
+    return Content("\n").join([state, Content.styled(f"{glyphs().warning} {visible(caution)}", "$text-warning")])
+
+
+def _trace_state(estimate: Estimate, trace: Trace) -> Content:
     marks = glyphs()
     if trace.state == "busy":
         return Content.assemble(

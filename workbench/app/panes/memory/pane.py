@@ -25,6 +25,7 @@ from workbench.app.widgets.drawn import Drawn
 from workbench.app.words import visible
 from workbench.core.errors import UserError
 from workbench.core.memory.costs import keep_price, parse_price, read_price
+from workbench.core.memory.traced import caution
 
 VIEWS = {
     "peak": "Peak",
@@ -147,7 +148,8 @@ class MemoryPane(Calibrating):
         else:
             trace = self.tracer.trace
             self.peak.show(lambda width: Content("\n").join([headline(estimate, low), gauge(estimate, width, not low)]))
-            self.traced.show(trace_line(estimate, trace))
+            doubtful = caution(self.skeleton, self.recipe) if self.skeleton is not None else None
+            self.traced.show(trace_line(estimate, trace, doubtful))
             self.parts.show(lambda width: parts_of(estimate, trace, width))
             self.tensors.show(lambda width: trace_view(trace, width))
         self.tensors.display = self.aspect == "peak" and estimate is not None and self.tracer.trace.traced is not None

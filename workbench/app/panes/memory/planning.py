@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.reactive import reactive
 from textual.timer import Timer
 
+from workbench.app.deferred import deferred
 from workbench.app.messages import RecipeEdited, Told
 from workbench.app.panes.memory.here import Known, free_disk
 from workbench.app.panes.memory.tracing import Tracer
@@ -121,7 +122,7 @@ class Planning(Vertical):
         if self._resting is not None:
             self._resting.stop()
             self._resting = None
-        self.run_worker(self._plan_ahead(), group="plans", exclusive=True)
+        self.run_worker(deferred(self._plan_ahead), group="plans", exclusive=True)
 
     async def _plan_ahead(self) -> None:
         """Bring all of it up to date; in a thread, since a large model takes some hundred milliseconds."""

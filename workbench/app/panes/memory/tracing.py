@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.widget import Widget
 
+from workbench.app.deferred import deferred
 from workbench.app.reading import sentence_of
 from workbench.core.memory.device import Device
 from workbench.core.memory.traced import RELEVANT, Traced, find_traced, traced_from_json
@@ -63,7 +64,7 @@ class Tracer:
             self._show(Trace("off"))
         else:
             self._show(Trace("waiting"))
-            self._widget.run_worker(self._ask(key, recipe, rows, device), group=GROUP, exclusive=True)
+            self._widget.run_worker(deferred(self._ask, key, recipe, rows, device), group=GROUP, exclusive=True)
 
     def stop(self) -> None:
         """Ask no more until the recipe changes."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from workbench.app.counting import is_counted
 from workbench.app.glyphs import glyphs
 from workbench.app.panes.method.methods import needs_a_knob
 from workbench.app.widgets.values import value_text
 from workbench.app.words import figure, written
 from workbench.core.errors import UserError
 from workbench.core.methods import Method
+from workbench.core.methods.counted import is_counted
 from workbench.core.methods.proved import WORDS, proved_of, proved_words
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe

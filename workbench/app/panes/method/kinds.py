@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from textual.widget import Widget
+
+from workbench.app.deferred import deferred
 from workbench.app.reading import sentence_of
 from workbench.core.errors import UserError
 from workbench.core.files import read_json
@@ -15,21 +19,25 @@ from workbench.core.methods.setting_knobs import setting_knobs
 from workbench.core.recipe import MethodSection
 
 if TYPE_CHECKING:
-    from workbench.app.panes.method.pane import MethodPane
     from workbench.app.recipe_desk import RecipeDesk
 
 GROUP = "kinds"
 
 
 class KindsOfPeft:
-    """What is known of PEFT's kinds. Empty until a recipe asks for one of them."""
+    """What is known of PEFT's kinds. Empty until a recipe asks for one of them.
 
-    def __init__(self, pane: MethodPane) -> None:
+    `pane` is whose worker asks for them; `changed` is called when they are known, or are not to be had.
+    """
+
+    def __init__(self, pane: Widget, changed: Callable[[], Awaitable[None]]) -> None:
         self.busy = False
         self.problem = ""
         self.chosen: Kind | None = None
         """The kind that the recipe names."""
         self._pane = pane
+        self._changed = changed
+        self._method = MethodSection()
         self._kinds: tuple[Kind, ...] = ()
         self._module: str | None = None
         self._of_file: dict[str, Any] = {}
@@ -54,11 +62,12 @@ class KindsOfPeft:
         """Keep up with the recipe; whether another kind is chosen than before."""
         before = self.chosen
         self.chosen = None
+        self._method = method
         if method.name == "peft":
             module = str(method.knobs["module"])
             if module != self._module:
                 self._module, self._kinds, self.busy, self.problem = module, (), True, ""
-                self._pane.run_worker(self._ask(module), group=GROUP, exclusive=True)
+                self._pane.run_worker(deferred(self._ask, module), group=GROUP, exclusive=True)
             self._of_file = {} if method.knobs["kind"] else _file_values(str(method.knobs["config"]))
             name = str(method.knobs["kind"] or self._of_file.get("peft_type", "")).strip().upper()
             self.chosen = next((kind for kind in self._kinds if kind.name == name), None)
@@ -75,8 +84,8 @@ class KindsOfPeft:
             except UserError as error:
                 wrong = error.sentence
         self.busy, self.problem = False, wrong
-        self.follow(self._pane.recipe.method)
-        await self._pane.kinds_changed()
+        self.follow(self._method)
+        await self._changed()
 
 
 def _file_values(config: str) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from workbench.app.counting import is_counted
 from workbench.app.glyphs import glyphs
 from workbench.app.words import clipped, written
 from workbench.core.methods import METHODS, Method
+from workbench.core.methods.counted import is_counted
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import MethodSection
 from workbench.core.words import count_text, share_text

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from workbench.app.actions import bindings_for
-from workbench.app.counting import COUNTING, is_counted
+from workbench.app.counting import COUNTING
 from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
 from workbench.app.panes.method.about import about, facts, misfit
@@ -26,6 +26,7 @@ from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible, written
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.memory.estimate import Estimate
+from workbench.core.methods.counted import is_counted
 from workbench.core.methods.targets import PRESETS
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe, TrainingSection
@@ -69,7 +70,7 @@ class MethodPane(Vertical):
         self.method_knobs = Vertical(id="method-knobs")
         self.meaning = Meaning()
         self.trainable = Drawn(id="trainable")
-        self.kinds = KindsOfPeft(self)
+        self.kinds = KindsOfPeft(self, self._kinds_changed)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="method-scroll", can_focus=False):
@@ -128,7 +129,7 @@ class MethodPane(Vertical):
     def watch_estimate_note(self) -> None:
         self.watch_estimate()
 
-    async def kinds_changed(self) -> None:
+    async def _kinds_changed(self) -> None:
         """PEFT's kinds are known now, or are not to be had."""
         if self.is_mounted:
             await self._change_form()

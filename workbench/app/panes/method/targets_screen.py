@@ -18,7 +18,8 @@ from workbench.app.screens.dialog import DIALOG_CSS
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.words import clipped, visible
 from workbench.core.errors import UserError
-from workbench.core.methods.roles import blocks, chosen_layers, part_of
+from workbench.core.methods.layers import chosen_layers
+from workbench.core.methods.roles import blocks, part_of
 from workbench.core.methods.targets import PRESETS, target_modules
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.recipe import Recipe, change_recipe

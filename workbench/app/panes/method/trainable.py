@@ -5,12 +5,13 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.content import Content
 
-from workbench.app.counting import COUNTING, is_counted
+from workbench.app.counting import COUNTING
 from workbench.app.glyphs import glyphs
 from workbench.app.widgets.bars import bar
 from workbench.app.words import clipped, visible
 from workbench.core.errors import UserError
 from workbench.core.methods import Count
+from workbench.core.methods.counted import is_counted
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.core.words import count_text, share_text

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -14,6 +12,7 @@ from textual.reactive import reactive
 from textual.widgets import ContentSwitcher, Static
 
 from workbench.app.actions import bindings_for
+from workbench.app.deferred import deferred
 from workbench.app.messages import ChatRequested, ControlRequested, RecipeOpened, RunChosen, Told
 from workbench.app.panes.runs.compare_view import MOST, CompareView
 from workbench.app.panes.runs.delete import delete_run, size_on_disk
@@ -129,7 +128,7 @@ class RunsPane(Vertical, can_focus=True):
         if rows and self.has_focus:
             self.focus_first()
         if unread:
-            self.run_worker(_work(self._read_events, unread), group="facts", exclusive=True, exit_on_error=False)
+            self.run_worker(deferred(self._read_events, unread), group="facts", exclusive=True, exit_on_error=False)
 
     async def _read_events(self, folders: list[RunFolder]) -> None:
         """Learn from their events what came of the runs that left no facts."""
@@ -202,7 +201,7 @@ class RunsPane(Vertical, can_focus=True):
             self._tell(f"{len(marked)} runs are marked; at most {MOST} can be compared at once.")
             return
         self.query_one(ContentSwitcher).current = "runs-compare"
-        self.run_worker(_work(self.query_one(CompareView).load, list(marked)), group="compare", exclusive=True)
+        self.run_worker(deferred(self.query_one(CompareView).load, list(marked)), group="compare", exclusive=True)
         self.call_after_refresh(self.refresh_bindings)
 
     def action_close_comparison(self) -> None:
@@ -277,7 +276,7 @@ class RunsPane(Vertical, can_focus=True):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.run_worker(_work(self._delete, folder), group="delete", exit_on_error=False)
+                self.run_worker(deferred(self._delete, folder), group="delete", exit_on_error=False)
 
         self.app.push_screen(
             Question(
@@ -302,8 +301,3 @@ class RunsPane(Vertical, can_focus=True):
 
     def _tell(self, sentence: str, severity: str = "warning") -> None:
         self.post_message(Told(sentence, severity))
-
-
-def _work(function: Callable[[Any], Coroutine[Any, Any, None]], argument: object) -> Callable[[], Any]:
-    """The call as a worker takes it: not begun before the worker begins."""
-    return partial(function, argument)
