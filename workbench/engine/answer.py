@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from workbench.engine.cache_argument import cache_argument
+
 GoOn = Callable[[int, list[int]], bool]
 """Called with a question's index and its answer so far; False ends that answer."""
 
@@ -92,14 +94,14 @@ def _answer_group(
         limits[index] > 0 and len(ids_list[index]) < room
         for index in group
     ]  # fmt: skip
-    cache: Any = None
+    name, cache = cache_argument(model), None
     fresh = tokens
     while any(going):
         if positioned:
             places = (mask.cumsum(-1) - 1).clamp(min=0)
             options["position_ids"] = places[:, -fresh.shape[1] :]
-        given = model(input_ids=fresh, attention_mask=mask, past_key_values=cache, use_cache=True, **options)
-        cache = getattr(given, "past_key_values", None)
+        given = model(input_ids=fresh, attention_mask=mask, use_cache=True, **{name: cache}, **options)
+        cache = getattr(given, name, None)
         chosen = given.logits[:, -1].argmax(-1)
         for place, (index, token) in enumerate(zip(group, chosen.tolist(), strict=True)):
             if not going[place]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from workbench.engine.cache_argument import cache_argument
 from workbench.engine.generation.sampling import Chooser, Sampling
 
 
@@ -46,8 +47,9 @@ class _Thread:
         """Scores of the next token, shape [vocabulary], float32."""
         self.side.switch()
         fresh = torch.tensor([self.tokens[self.read :]], device=self.side.model.device)
-        given = self.side.model(input_ids=fresh, past_key_values=self.cache, use_cache=True, **self.options)
-        self.cache = getattr(given, "past_key_values", None)
+        name = cache_argument(self.side.model)
+        given = self.side.model(input_ids=fresh, use_cache=True, **{name: self.cache}, **self.options)
+        self.cache = getattr(given, name, None)
         # A model without such a cache (a state-space model) reads everything again at every token.
         self.read = len(self.tokens) if self.cache is not None else 0
         last: torch.Tensor = given.logits[0, -1]
