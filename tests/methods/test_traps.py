@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM
 
 from workbench.core.errors import UserError
 from workbench.core.recipe import recipe_from_mapping
+from workbench.engine.four_bit import keep_one_kernel
 from workbench.engine.methods import penalty_of, refuse_training
 from workbench.engine.methods.adalora import RankSchedule
 from workbench.engine.methods.merging import fold_adapter
-from workbench.engine.methods.quantised import keep_gradients
 from workbench.engine.methods.stored import load_state, open_adapter, save_adapter, save_state
 from workbench.engine.methods.switching import leaves_base_whole, switch_off
 
@@ -93,7 +93,7 @@ def test_no_4_bit_layer_may_use_the_kernel_without_a_gradient(models):
     import bitsandbytes
 
     model = load(make(models, "llama"), recipe_for({"name": "qlora"}))
-    keep_gradients(model)
+    keep_one_kernel(model)
     layers = [one for one in model.modules() if isinstance(one, bitsandbytes.nn.Linear4bit)]
     assert layers
     assert not any(one.support_avx512bf16_for_cpu for one in layers)

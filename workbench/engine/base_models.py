@@ -67,6 +67,10 @@ def load_base(
             "from random numbers; get the whole model again.",
             "\n".join(missing),
         )
+    if getattr(loaded, "is_quantized", False):
+        from workbench.engine.four_bit import keep_one_kernel
+
+        keep_one_kernel(loaded)
     if locate_model(model.path).kind == "hub":
         loaded.name_or_path = model.path  # so that a saved adapter names its base by the Hub id
     return loaded.eval()

@@ -10,6 +10,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from workbench.core.errors import UserError
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.engine.base_models import DTYPES
+from workbench.engine.four_bit import keep_one_kernel
 
 
 def quantisation_config(knobs: Mapping[str, Any], precision: str) -> BitsAndBytesConfig | None:
@@ -48,17 +49,4 @@ def prepare_quantised(model: PreTrainedModel) -> None:
     2.5 GB on an 8-billion model and changes what the base answers.
     """
     model.requires_grad_(False)
-    keep_gradients(model)
-
-
-def keep_gradients(model: PreTrainedModel) -> None:
-    """Keep 4-bit layers from an inference kernel that has no gradient.
-
-    On CPUs with AVX512-BF16, bitsandbytes repacks a 4-bit weight at its first forward pass in evaluation mode and
-    does not undo it in training mode: from then on every gradient below it is zero, and nothing says so.
-    """
-    import bitsandbytes
-
-    for module in model.modules():
-        if isinstance(module, bitsandbytes.nn.Linear4bit):
-            module.support_avx512bf16_for_cpu = False
+    keep_one_kernel(model)
