@@ -51,6 +51,13 @@ def test_lora_of_rank_1_on_a_ten_by_ten_matrix_is_20():
     assert count("lora", skeleton_of([linear("layers.0.w", 10, 10)], 1, 10), rank=1) == 20
 
 
+def test_a_gate_of_one_number_gets_no_update_unless_it_is_named():
+    model = skeleton_of([linear("layers.0.up_proj", 64, 96), linear("layers.0.shared_expert_gate", 64, 1)], 1, 64)
+    assert METHODS["lora"].reason_against(model, {}) is None
+    assert count("lora", model, rank=8) == 8 * (64 + 96)
+    assert count("lora", model, rank=1, targets="shared_expert_gate") == 65
+
+
 @pytest.mark.parametrize(
     ("targets", "rank", "millions"),
     [("q_proj", 8, 18.9), ("q+v", 1, 4.7), ("q+v", 2, 9.4), ("q+v", 4, 18.9), ("q+v", 8, 37.7), ("attention", 1, 9.4)],

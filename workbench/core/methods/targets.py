@@ -16,7 +16,7 @@ ATTENTION = QUERY_VALUE | {"k_proj", "o_proj", "out_proj", "key", "dense"}
 """Leaf names of attention projections; `dense` and `c_proj` only inside an attention block."""
 
 PRESETS = {
-    "all-linear": "every linear layer but the output layer",
+    "all-linear": "every linear layer but the output layer and gates of one number",
     "attention": "query, key, value and output projections",
     "q+v": "query and value projections",
 }
@@ -30,7 +30,7 @@ def target_modules(skeleton: Skeleton, targets: str) -> tuple[Module, ...]:
     """
     linear = skeleton.linear_layers
     if targets == "all-linear":
-        return linear
+        return tuple(module for module in linear if min(module.in_features, module.out_features) > 1)
     if targets == "attention":
         return _found(tuple(module for module in linear if in_attention(module)), targets, skeleton)
     if targets == "q+v":
