@@ -10,7 +10,7 @@ from workbench.core.methods.roles import blocks
 from workbench.core.methods.shared_knobs import double_quantisation_knob, quantisation_knob
 from workbench.core.models.skeleton import Skeleton
 
-MODEL_TYPES = ("llama", "mistral", "gpt2", "qwen2")
+MODEL_TYPES = ("llama", "mistral", "gpt2", "qwen2", "qwen3", "gemma")
 """Model types whose attention it can be put into."""
 
 
@@ -42,10 +42,6 @@ def _refuse(skeleton: Skeleton, knobs: LlamaAdapterKnobs) -> str | None:
             f"LLaMA-Adapter knows the attention of {', '.join(MODEL_TYPES)}, and this model is of type "
             f"{skeleton.model_type}; choose prefix tuning, which is its nearest relative."
         )
-    if skeleton.heads * skeleton.head_dim != skeleton.hidden_size:
-        return (
-            "LLaMA-Adapter needs heads that together are as wide as the model, which these are not; take prefix tuning."
-        )
     if adapted_layers(skeleton, knobs) > skeleton.layers:
         return f"method.top_layers cannot be {knobs.top_layers}; the model has {skeleton.layers} layers."
     return None
@@ -54,7 +50,7 @@ def _refuse(skeleton: Skeleton, knobs: LlamaAdapterKnobs) -> str | None:
 def _kept(skeleton: Skeleton, knobs: LlamaAdapterKnobs) -> float:
     """The queries again, their weights on the vectors, and what these give."""
     layers = adapted_layers(skeleton, knobs)
-    return layers * (2 * skeleton.hidden_size + 2 * skeleton.heads * knobs.length)
+    return layers * skeleton.heads * (2 * skeleton.head_dim + 2 * knobs.length)
 
 
 METHOD = Method(

@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from peft import AdaptionPromptConfig, get_peft_model
-from peft.tuners.adaption_prompt.config import TRANSFORMERS_MODEL_CONFIG
 from transformers import PreTrainedModel
 
 from workbench.core.methods.llama_adapter import LlamaAdapterKnobs, adapted_layers
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
+from workbench.engine import tuners
 
-ADAPTED = {"qwen2": "llama"}
-"""Model types that PEFT does not list, whose attention is another's: Qwen2's is Llama's with biases."""
-
-for _new, _known in ADAPTED.items():
-    TRANSFORMERS_MODEL_CONFIG.setdefault(_new, TRANSFORMERS_MODEL_CONFIG[_known])
+assert tuners.OWN  # importing them is what makes more kinds of attention known to PEFT
 
 
 def build_llama_adapter(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:

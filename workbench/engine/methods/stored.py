@@ -15,7 +15,6 @@ from workbench.core.errors import UserError
 from workbench.core.methods.fusion import source_name
 from workbench.engine import tuners
 from workbench.engine.methods.adalora import allocator_state, restore_allocator
-from workbench.engine.methods.llama_adapter import ADAPTED
 from workbench.engine.methods.main_directions import WEIGHTS, save_difference, starts_from_weights
 from workbench.engine.methods.prompted import as_prompted
 
@@ -24,7 +23,7 @@ STATE = "trainable.safetensors"
 
 ALLOCATOR = "allocator."
 
-assert tuners.OWN and ADAPTED  # importing them is what makes our own kinds known to PEFT
+assert tuners.OWN  # importing them is what makes our own kinds known to PEFT
 
 
 def save_adapter(model: Any, folder: Path) -> None:

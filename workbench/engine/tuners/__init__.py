@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import peft.mapping
+from peft import PeftType
 
 from workbench.core.errors import UserError
 from workbench.core.methods.peft_kinds import module_file
 from workbench.engine.tuners.bitfit import BitFitConfig, BitFitModel
 from workbench.engine.tuners.bottleneck import BottleneckModel
 from workbench.engine.tuners.bottleneck_config import BottleneckConfig
+from workbench.engine.tuners.gated_prompt import GatedPromptModel
 
 OWN = {
     "BOTTLENECK": (BottleneckConfig, BottleneckModel),
@@ -72,6 +74,7 @@ def open_modules(knobs: Mapping[str, Any]) -> None:
 
 for _name, (_config, _model) in OWN.items():
     register(_name, _config, _model)
+peft.mapping.PEFT_TYPE_TO_TUNER_MAPPING[PeftType.ADAPTION_PROMPT] = GatedPromptModel
 
 __all__ = [
     "OWN",
