@@ -12,6 +12,7 @@ from workbench.cli.models import find_skeleton
 from workbench.cli.page import Page, find_page, say, say_json
 from workbench.cli.recipes import change, find_recipe
 from workbench.core.errors import RunFailedError
+from workbench.core.memory.accuracy import accuracy_tables
 from workbench.core.memory.advice import Advice, advise
 from workbench.core.memory.calibrated import verdict_here
 from workbench.core.memory.costs import Duration, Price, expected_duration, money_text, parse_price, read_price
@@ -79,6 +80,7 @@ class Findings:
             "disk": self.disk,
             "advice": [item.to_json() for item in self.advice],
             "loop": asdict(self.loop),
+            "accuracy": [table.to_json() for table in accuracy_tables()],
             "parameters": [kind.to_json() for kind in self.tree],
             "layers": layer_sums(self.tree),
         }
@@ -225,6 +227,8 @@ def _trace_lines(estimate: Estimate, traced: Traced, page: Page) -> Iterator[str
         shape = "×".join(str(size) for size in one["shape"])
         words = f"{one['part']}: {one['count']} of {one['what']} {one['where']} {shape}"
         yield from page.entry("  ", f"{size_text(one['bytes']):>10}  {visible_text(words)}")
+    for table in accuracy_tables():
+        yield from page.entry("", visible_text(table.sentence))
 
 
 def _experience_line(found: Findings) -> str:

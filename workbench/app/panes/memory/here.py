@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from workbench.app.glyphs import glyphs
+from workbench.app.panes.memory.elsewhere import elsewhere_view
 from workbench.app.widgets.bars import bar
 from workbench.app.words import clipped, visible
 from workbench.core.memory.costs import Duration, Price, money_text
@@ -80,8 +81,9 @@ def experience_line(experience: Experience | None, estimate: Estimate | None) ->
 
 
 def here_view(known: Known, progress: str, width: int) -> Content:
-    """Comparisons, calibration, time, money and disk."""
-    parts = [_compared(known.experience.compared, width), _calibration(progress), _time(known), _disk(known)]
+    """Comparisons here and elsewhere, calibration, time, money and disk."""
+    compared = _compared(known.experience.compared, width)
+    parts = [compared, _calibration(progress), elsewhere_view(), _time(known), _disk(known)]
     return Content("\n\n").join(part for part in parts if part)
 
 

@@ -18,6 +18,7 @@ from workbench.app.panes.memory.advice_list import AdviceList
 from workbench.app.panes.memory.calibrating import Calibrating
 from workbench.app.panes.memory.cards_table import cards_table, limits_lines
 from workbench.app.panes.memory.drawing import gauge, headline, parts_of, trace_line, trace_view
+from workbench.app.panes.memory.elsewhere import elsewhere_help
 from workbench.app.panes.memory.here import experience_line, here_view
 from workbench.app.panes.memory.sliders import Sliders
 from workbench.app.panes.memory.tree import ParameterTree, tree_heading
@@ -77,6 +78,10 @@ class MemoryPane(Calibrating):
         self.cards, self.here = Drawn(id="cards"), Drawn(id="here")
         self.scroll = VerticalScroll(id="memory-scroll", can_focus=True)
         self.ask_line = AskLine()
+
+    def explain(self) -> str:
+        """The pane's help, and every measured run elsewhere that the estimate was held against."""
+        return "\n\n".join(text for text in (self.HELP, elsewhere_help()) if text)
 
     def compose(self) -> ComposeResult:
         yield self.peak
