@@ -17,6 +17,9 @@ from workbench.core.words import seconds_text, share_text, size_text
 LARGEST = 8
 """Groups of tensors that are listed."""
 
+WRAPPING = "base_model.model."
+"""What PEFT puts before a module's name; the name is told apart, and fits, without it."""
+
 MAGNIFIED = 0.25
 """Share of the device's memory below which the parts are drawn over the whole width."""
 
@@ -210,11 +213,12 @@ def _trace_state(estimate: Estimate, trace: Trace) -> Content:
     if words:
         verdict = judge_traced(estimate, traced)
         glyph, style = VERDICTS[verdict]
+        peak = traced.reserved + estimate.parts["context"]  # as the estimate's own peak: with what is no tensor
         return Content.assemble(
             (f"{marks.warning} {words}", "bold $text-warning"),
-            " By the trace: ",
+            f" By the trace: peak {size_text(peak)}, ",
             (f"{getattr(marks, glyph)} {verdict}", f"bold {style}"),
-            f", {size_text(traced.reserved)} reserved.",
+            ".",
         )
     share = share_text(abs(difference(estimate, traced)))
     return Content.assemble(
@@ -244,7 +248,7 @@ def trace_view(trace: Trace, width: int) -> Content:
         shape = glyphs().times.join(str(size) for size in one["shape"])
         many = f"{one['count']}{glyphs().times} " if one["count"] > 1 else ""
         tail = f"  {many}{shape}"
-        what = visible(" ".join(str(one[key]) for key in ("what", "where") if one[key]))
+        what = visible(" ".join(str(one[key]) for key in ("what", "where") if one[key])).replace(WRAPPING, "")
         room = max(8, width - 3 - 10 - cell_len(tail) - (bars + 2 if bars else 0))
         pieces: Pieces = [
             (f" {letter} ", f"bold #10151b on {colour}"),
