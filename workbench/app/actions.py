@@ -165,7 +165,15 @@ def bindings_for(place: str) -> list[BindingType]:
 def _binding(action: Action, key: str) -> Binding:
     from textual.binding import Binding
 
-    return Binding(key, action.call, action.title, show=action.foot, tooltip=action.help, key_display=key_name(key))
+    return Binding(
+        key,
+        action.call,
+        action.title,
+        show=action.foot,
+        tooltip=action.help,
+        key_display=key_name(key),
+        priority=action.call == "quit",  # a dialog is no place to be locked up in
+    )
 
 
 _NAMES = {
