@@ -30,7 +30,7 @@ from workbench.core.runs.folder import RunFolder
 
 FOLDER = Path(__file__).resolve().parent
 SIZE = (120, 36)
-QUESTIONS = 3
+QUESTIONS = 2
 """Held-out questions asked in the picture of the chat."""
 
 
@@ -96,7 +96,7 @@ def draw_png(svg: Path, png: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         local = re.sub(r"@font-face \{.*?\}", "", text, flags=re.DOTALL)  # the fonts named there lie on the network
-        style = "<style>body{margin:0}svg{display:block}</style>"
+        style = "<style>body{margin:0}svg{display:block;font-variant-ligatures:none}</style>"  # <| is two letters
         page.write_text(f"<!doctype html><meta charset=utf-8>{style}{local}", encoding="utf-8")
         subprocess.run(
             [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",

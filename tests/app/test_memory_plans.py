@@ -111,6 +111,19 @@ async def test_advice_is_taken_back_with_one_key_also_where_it_changed_the_metho
         await wait_for(lambda: app.recipe == start)
 
 
+async def test_what_another_recipe_changed_since_is_not_taken_back(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        await press(pilot, "right")
+        await wait_for(lambda: app.recipe.training.micro_batch == 16)
+        app.edit({"training.micro_batch": 4, "training.effective_batch": 4, "method.rank": 2})
+        await pilot.pause()
+        now = app.recipe
+        await press(pilot, "u")
+        await wait_for(lambda: any("no change of this pane" in one.message for one in app._notifications))
+        assert app.recipe == now
+
+
 async def test_the_trace_comes_by_itself_once_and_goes_with_the_recipe(workspace):
     async with opened(workspace, story(), (120, 40), trace=True) as (app, pilot):
         await on_memory(pilot, app)

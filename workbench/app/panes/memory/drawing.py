@@ -147,17 +147,28 @@ def _stack(parts: list[tuple[str, int]], estimate: Estimate, width: int) -> Cont
         pieces.append((text[before:], f"bold #10151b on {colour}"))
         at += room
     if share > 1:
-        words = f"{marks.limit} {size_text(total)}: what stands right of the line has no room"
-        indent = " " * max(0, min(limit, wide - cell_len(words)))
-        return Content.assemble(*pieces, "\n", (indent + words, "$text-error"))
+        return Content.assemble(*pieces, "\n", (_limit_words(size_text(total), limit, wide), "$text-error"))
     if share < MAGNIFIED:
-        apart = all(name != "context" for name, _ in parts)
-        beside = f"; C takes {size_text(estimate.parts['context'])} beside" if apart else ""
-        words = f"magnified: {size_text(taken)} of {size_text(total)}{beside}"
+        words = f"magnified: {share_text(share)} of {size_text(total)}"
+        if all(name != "context" for name, _ in parts):
+            words = f"magnified: {size_text(taken)}; C takes {size_text(estimate.parts['context'])} beside"
         return Content.assemble(*pieces, "\n", (words, "$quiet"))
     pieces += [(marks.empty * (wide - at), "$bar-empty"), (marks.limit, "bold $foreground")]
     words = f"{size_text(total)} {marks.limit}"
     return Content.assemble(*pieces, "\n", (words.rjust(wide + 1), "$quiet"))
+
+
+def _limit_words(size: str, limit: int, wide: int) -> str:
+    """What the line at cell `limit` means, with a line of its own right below that one."""
+    mark = glyphs().limit
+    for words in ("what stands right of the line has no room", "no room right of this", ""):
+        right = f"{mark} {size}{': ' if words else ''}{words}"
+        left = f"{words}{': ' if words else ''}{size} {mark}"
+        if limit + cell_len(right) <= wide + 1:
+            return " " * limit + right
+        if cell_len(left) <= limit + 1:
+            return left.rjust(limit + 1)
+    return size
 
 
 def part_look(name: str) -> tuple[str, str, str]:

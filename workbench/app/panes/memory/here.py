@@ -64,11 +64,14 @@ def experience_line(experience: Experience | None, estimate: Estimate | None) ->
             "$quiet",
         )
     last = experience.compared[0]
-    times = "Once" if said["compared"] == 1 else f"{count_text(said['compared'])} times"
+    if said["compared"] == 1:
+        before = "Once"
+    else:
+        errors = f"{share_text(said['median_error'])} off in the middle, {error_words(said['worst_error'])} at worst"
+        before = f"{count_text(said['compared'])} times: {errors}. Last"
     pieces: Pieces = [
         ("Measured here  ", "bold $primary"),
-        f"{times}: {share_text(said['median_error'])} off in the middle, {error_words(said['worst_error'])} at worst. "
-        f"Last, {visible(last.name)}: predicted {size_text(last.predicted)}, measured {size_text(last.measured)}, "
+        f"{before}, {visible(last.name)}: predicted {size_text(last.predicted)}, measured {size_text(last.measured)}, "
         f"so the prediction was {error_words(last.error)}.",
     ]
     band = experience.band(estimate) if estimate is not None else None

@@ -31,7 +31,7 @@ TITLES = {
 }
 """Names that say more than the key."""
 
-MEANINGS = {"training.gradient_checkpointing": "activations, to keep fewer"}
+MEANINGS = {"training.gradient_checkpointing": "to keep fewer activations"}
 """What a switch does, where there is room to say it."""
 
 OWN = ("rank", "start_rank", "reduction", "virtual_tokens", "length", "block_size")
@@ -167,7 +167,7 @@ class Sliders(Widget, can_focus=True):
         lit = self.has_focus and place == self.lit
         marks = glyphs()
         room, noted = _track(width)
-        number = f"{place + 1}/{len(self.sliders)}" if self.low else ""
+        number = f"{place + 1} of {len(self.sliders)}: Up, Down" if self.low else ""
         note = (number if self.low else _note(slider)) if noted else ""
         pointer = f"{marks.pointer} " if lit else "  "
         name = (f"{pointer}{slider.title}".ljust(NAME)[:NAME], "bold $primary" if lit else "")

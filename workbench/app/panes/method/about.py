@@ -73,7 +73,7 @@ def _afterwards(method: Method) -> Pieces:
     """Two facts that fit one line of a pane of 56 cells."""
     marks = glyphs()
     if method.name == "peft":
-        merges = "merges where its kind does"
+        merges = "some kinds merge"
     else:
         merges = f"{marks.tick} merges into the base" if method.merges else f"{marks.cross} does not merge"
     shares = "share one model" if method.shares_base else "are two models"
