@@ -125,7 +125,7 @@ COLUMNS: dict[str, Column] = {
         Column(
             "base_loss",
             "base loss",
-            9,
+            10,
             lambda row: loss_text(row.facts.get("base_loss")),
             lambda row: row.facts.get("base_loss"),
             right=True,
@@ -133,7 +133,7 @@ COLUMNS: dict[str, Column] = {
         Column(
             "loss",
             "held-out",
-            8,
+            9,
             lambda row: loss_text(row.facts.get("held_out_loss")),
             lambda row: row.facts.get("held_out_loss"),
             right=True,
