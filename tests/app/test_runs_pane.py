@@ -8,6 +8,7 @@ from waiting import wait_for
 
 from workbench.app.messages import ChatRequested, ControlRequested, RecipeOpened, RunChosen
 from workbench.app.panes.runs import RunsPane
+from workbench.app.panes.runs.compare_view import CompareTable
 from workbench.app.panes.runs.delete import delete_run
 from workbench.app.panes.runs.rows import COLUMNS, columns_for, started_text
 from workbench.app.screens.question import Question
@@ -244,6 +245,15 @@ async def test_a_changed_state_reaches_its_line_and_the_cursor_stays_on_its_run(
         make_run(workspace, "three", "queued")
         app.pane.runs = tuple(list_runs(workspace))
         await wait_for(lambda: lines_with(app, "three") and "one" in cursor_line(app))
+
+
+def test_the_best_of_a_line_is_the_best_as_it_is_written():
+    table = CompareTable()
+    table._rows = [{"memory_measured": size, "score": 1.0} for size in (437_100_000, 437_200_000, 450_000_000)]
+    assert table._best("memory_measured") == {0, 1}
+    assert table._best("score") == set()
+    table._rows = table._rows[:2]
+    assert table._best("memory_measured") == set()
 
 
 async def test_the_table_says_what_each_run_trained_and_what_it_took(workspace):
