@@ -181,6 +181,18 @@ async def test_undo_goes_back_step_by_step_through_all_changes_to_the_data(works
         assert app.recipe == story()
 
 
+async def test_nothing_of_a_recipe_that_was_open_before_is_brought_back_by_undo(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await rows_shown(app)
+        app.edit({"data.max_length": 64})
+        assert app.open_recipe(str(sample_folder() / "capitals.yaml"))
+        await wait_for(lambda: not app.data_state.busy and app.data_state.report is not None)
+        opened_now = app.recipe
+        assert isinstance(opened_now.data.held_out, str)
+        await press(pilot, "u")
+        assert app.recipe == opened_now
+
+
 async def test_data_without_a_finding_says_what_was_looked_for(workspace):
     async with opened(workspace, story(), (80, 24)) as (app, pilot):
         await press(pilot, "d")

@@ -16,6 +16,7 @@ from workbench.app.widgets.key_line import KeyLine
 from workbench.app.widgets.pane_tabs import PaneTabs
 from workbench.app.widgets.top_line import TopLine
 from workbench.app.workbench_app import WorkbenchApp
+from workbench.core.places import tiny_folder
 
 SIZES = [(160, 45), (120, 36), (80, 24), (60, 20)]
 
@@ -78,6 +79,19 @@ async def test_wrong_paths_in_the_form_are_said_at_once_and_nothing_is_opened(wo
         await press(pilot, "escape")
         assert not isinstance(app.screen, Opening)
         assert app.recipe == before
+
+
+async def test_a_folder_with_nothing_but_a_config_is_opened_and_says_what_it_is_good_for(workspace, tmp_path):
+    (tmp_path / "config.json").write_text((tiny_folder() / "config.json").read_text())
+    async with opened(workspace, story(), (80, 24)) as (app, pilot):
+        await press(pilot, "w")
+        await wait_for(lambda: isinstance(app.screen, Opening))
+        app.screen.query_one("#model", Input).value = str(tmp_path)
+        await wait_for(lambda: "a model folder without weights" in screen_text(app))
+        app.screen.query_one("#data", Input).focus()
+        await press(pilot, "enter")
+        await wait_for(lambda: app.estimate is not None and app.recipe.model.path == str(tmp_path), 120)
+        await wait_for(lambda: "do without them" in " ".join(screen_text(app).replace("│", "").split()))
 
 
 async def test_ones_own_data_is_opened_from_the_form_by_keyboard(workspace, tmp_path):

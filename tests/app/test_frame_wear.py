@@ -225,6 +225,15 @@ async def test_leaving_asks_nothing_and_ends_the_helper(workspace):
     assert app.return_code == 0
 
 
+async def test_leaving_works_from_every_dialog(workspace):
+    for key in ("f1", "w", "ctrl+p"):
+        async with opened(workspace, story(), (80, 24)) as (app, pilot):
+            await press(pilot, key)
+            await wait_for(lambda: len(app.screen_stack) > 1)
+            await press(pilot, "ctrl+q")
+            await wait_for(lambda: not app.is_running)
+
+
 async def test_leaving_a_live_run_says_that_it_goes_on(workspace, sleeper, capsys):
     stand_in(workspace, "brave-otter", "running", sleeper)
     async with opened(workspace, story(), read=False) as (app, pilot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 
@@ -14,7 +15,7 @@ from waiting import wait_for
 
 from workbench.app.glyphs import glyphs
 from workbench.app.panes.memory.advice_list import AdviceList
-from workbench.app.panes.memory.drawing import gauge, headline, parts_of
+from workbench.app.panes.memory.drawing import PARTS, _limit_words, gauge, headline, parts_of
 from workbench.app.panes.memory.tracing import Trace
 from workbench.app.screens.question import Question
 from workbench.app.widgets.bars import apportion, bar
@@ -174,6 +175,26 @@ async def test_no_drawing_is_wider_than_its_pane(workspace, width):
             for line in content.plain.split("\n"):
                 assert len(line) <= max(width, 42)
         assert headline(app.estimate).plain
+
+
+async def test_the_process_itself_does_not_hide_the_parts_of_a_small_run(workspace):
+    async with opened(workspace, story()) as (app, _):
+        _, stack, said, *lines = parts_of(app.estimate, Trace(), 80).plain.split("\n")
+        assert "C" not in stack and f"C takes {size_text(app.estimate.parts['context'])} beside" in said
+        bars = {line.split()[0]: line.count(glyphs().line) for line in lines}
+        largest = max((name for name in app.estimate.parts if name != "context"), key=app.estimate.parts.__getitem__)
+        assert bars[PARTS[largest][0]] >= bars["C"] > bars["A"] > 0, "its bar goes beyond the scale of the others"
+        big = parts_of(dataclasses.replace(app.estimate, device=Device("cpu", "small", 10**9, 10**9)), Trace(), 80)
+        assert " C " in big.plain.split("\n")[1]
+
+
+@given(st.integers(0, 130), st.integers(9, 130))
+def test_the_words_at_the_limit_stand_at_the_limit(limit, wide):
+    limit = min(limit, wide)
+    words = _limit_words("25.3 GB", limit, wide)
+    assert "25.3 GB" in words
+    if glyphs().limit in words:
+        assert words.index(glyphs().limit) == limit and len(words) <= wide + 1
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=9), st.integers(10, 200))

@@ -10,6 +10,7 @@ import psutil
 from driving import opened, press, screen_text, story, text_of, type_text
 from waiting import wait_for
 
+from workbench.app.glyphs import glyphs
 from workbench.app.panes.memory.sliders import Sliders, sliders_of
 from workbench.app.panes.memory.tree import ParameterTree
 from workbench.app.screens.question import Question
@@ -19,6 +20,7 @@ from workbench.core.memory.device import Device, find_device
 from workbench.core.memory.estimate import estimate_memory
 from workbench.core.memory.experience import keep_rehearsal
 from workbench.core.memory.traced import Traced, keep_traced
+from workbench.core.recipe import change_recipe
 from workbench.core.words import count_text, size_text
 
 LLAMA = {
@@ -65,6 +67,29 @@ async def test_each_slider_is_reached_by_down_and_recomputing_is_turned_by_space
         await wait_for(lambda: app.recipe.training.gradient_checkpointing)
 
 
+async def test_recomputing_is_a_switch_that_a_click_turns(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        sliders = app.query_one(Sliders)
+        place = next(place for place, slider in enumerate(sliders.sliders) if slider.is_switch)
+        assert "[ ]" in text_of(sliders).split("\n")[place]
+        await pilot.click(sliders, offset=(20, place))
+        await wait_for(lambda: app.recipe.training.gradient_checkpointing)
+        await wait_for(lambda: f"[{glyphs().tick}]" in text_of(sliders).split("\n")[place])
+
+
+async def test_advice_that_is_not_seen_is_shown_before_it_is_applied(workspace):
+    async with opened(workspace, story(), (80, 24)) as (app, pilot):
+        await on_memory(pilot, app)
+        advice = await wait_for(lambda: app.built["memory"].advice)
+        start = app.recipe
+        await press(pilot, "a")
+        await wait_for(lambda: "What would make it smaller" in words(app))
+        assert app.recipe == start
+        await press(pilot, "a")
+        await wait_for(lambda: app.recipe == change_recipe(start, advice[0].settings))
+
+
 def test_every_stop_of_every_slider_is_a_value_that_its_knob_takes():
     for method in ("full", "lora", "houlsby", "prompt", "prefix", "oft", "vera", "peft"):
         for slider in sliders_of(story(method={"name": method}), None, None):
@@ -84,6 +109,19 @@ async def test_advice_is_taken_back_with_one_key_also_where_it_changed_the_metho
         await wait_for(lambda: app.recipe.method.name == "qlora")
         await press(pilot, "u")
         await wait_for(lambda: app.recipe == start)
+
+
+async def test_what_another_recipe_changed_since_is_not_taken_back(workspace):
+    async with opened(workspace, story(), (120, 36)) as (app, pilot):
+        await on_memory(pilot, app)
+        await press(pilot, "right")
+        await wait_for(lambda: app.recipe.training.micro_batch == 16)
+        app.edit({"training.micro_batch": 4, "training.effective_batch": 4, "method.rank": 2})
+        await pilot.pause()
+        now = app.recipe
+        await press(pilot, "u")
+        await wait_for(lambda: any("no change of this pane" in one.message for one in app._notifications))
+        assert app.recipe == now
 
 
 async def test_the_trace_comes_by_itself_once_and_goes_with_the_recipe(workspace):

@@ -7,6 +7,7 @@ from driving import opened, press, screen_text, story, text_of, type_text
 from hypothesis import given
 from hypothesis import strategies as st
 from on_method import on_method, row
+from textual import events
 from textual.widgets import Input
 from waiting import wait_for
 
@@ -159,6 +160,19 @@ async def test_an_impossible_value_is_refused_under_its_knob_and_the_old_one_sta
             assert found.wrong == ""
             section = start.method.knobs if key.startswith("method.") else vars_of(start.training)
             assert parse_value(found.knob, found.field.value) == section[key.partition(".")[2]]
+
+
+async def test_escape_as_a_terminal_sends_it_takes_back_what_was_typed_and_stays(workspace):
+    async with opened(workspace, story(), (80, 24)) as (app, pilot):
+        await on_method(pilot, app)
+        field = row(app, "method.rank").field
+        field.focus()
+        await pilot.pause()
+        field.value = "0"
+        await wait_for(lambda: row(app, "method.rank").wrong)
+        app.screen.post_message(events.Key("escape", "\x1b"))
+        await wait_for(lambda: field.value == "8")
+        assert app.pane == "method" and row(app, "method.rank").wrong == ""
 
 
 def vars_of(section):

@@ -8,6 +8,7 @@ from waiting import wait_for
 
 from workbench.app.messages import ChatRequested, ControlRequested, RecipeOpened, RunChosen
 from workbench.app.panes.runs import RunsPane
+from workbench.app.panes.runs.compare_view import CompareTable
 from workbench.app.panes.runs.delete import delete_run
 from workbench.app.panes.runs.rows import COLUMNS, columns_for, started_text
 from workbench.app.screens.question import Question
@@ -204,9 +205,13 @@ async def test_a_key_and_a_click_on_a_title_sort(workspace):
         await pilot.click("#runs-head", offset=(4, 0))
         await wait_for(lambda: "cow" in screen_text(app).splitlines()[1] and lines_with(app, "run▼"))
         assert "cow" in cursor_line(app)
-        app.pane.query_one("#runs-table").sort_key = "loss"
+        table = app.pane.query_one("#runs-table")
+        table.sort_key = "time"
+        following = table.columns[[column.key for column in table.columns].index("time") + 1]
         await pilot.press("t")
-        await wait_for(lambda: lines_with(app, "base▲"))
+        await wait_for(
+            lambda: lines_with(app, f"{following.title}▼" if following.descending else f"{following.title}▲")
+        )
 
 
 async def test_five_hundred_runs_are_listed_and_moved_through_at_once(workspace):
@@ -240,6 +245,25 @@ async def test_a_changed_state_reaches_its_line_and_the_cursor_stays_on_its_run(
         make_run(workspace, "three", "queued")
         app.pane.runs = tuple(list_runs(workspace))
         await wait_for(lambda: lines_with(app, "three") and "one" in cursor_line(app))
+
+
+def test_the_best_of_a_line_is_the_best_as_it_is_written():
+    table = CompareTable()
+    table._rows = [{"memory_measured": size, "score": 1.0} for size in (437_100_000, 437_200_000, 450_000_000)]
+    assert table._best("memory_measured") == {0, 1}
+    assert table._best("score") == set()
+    table._rows = table._rows[:2]
+    assert table._best("memory_measured") == set()
+
+
+async def test_the_table_says_what_each_run_trained_and_what_it_took(workspace):
+    app = with_runs(workspace, ("bee", "finished"))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await wait_for(lambda: "bee" in cursor_line(app))
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "trained" in shown and "peak" in shown
+        assert "78,848" in cursor_line(app) and "61.7 MB" in cursor_line(app)
 
 
 def test_columns_leave_by_need_as_the_pane_narrows():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gguf
@@ -258,6 +259,13 @@ def test_a_folder_without_any_tokenizer_is_refused(workspace, tmp_path):
         shutil.copyfile(tiny_folder() / name, tmp_path / "bare" / name)
     with pytest.raises(UserError, match="has no tokenizer that can be read"):
         prepare_model(ModelSection(str(tmp_path / "bare")), workspace, quietly)
+
+
+def test_threads_that_ask_for_a_model_at_once_get_the_same_folder(workspace, tmp_path):
+    section = ModelSection(str(write_gguf(small("llama"), tmp_path / "model.gguf")))
+    with ThreadPoolExecutor(3) as threads:
+        folders = list(threads.map(lambda _: prepare_model(section, workspace, quietly), range(3)))
+    assert set(folders) == {ready_folder(section, workspace)}
 
 
 def test_what_a_killed_process_left_half_made_is_cleared_away(workspace, tmp_path):

@@ -100,11 +100,11 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
         Action("defaults", "Defaults", "Set every knob of the method and of training back.", ("d",), foot=False),
     ),
     "memory": (
-        Action("apply", "Apply advice", "Change the recipe as the lit advice says.", ("a", "ctrl+o")),
-        Action("undo", "Undo", "Take back the last change that was made here.", ("u", "ctrl+z")),
         Action("next_aspect", "View", "Show the next view: peak, fit, parameters, cards, here.", ("v", "ctrl+t")),
+        Action("apply", "Advice", "Change the recipe as the lit advice says; show it first.", ("a", "ctrl+o")),
+        Action("undo", "Undo", "Take back the last change that was made here.", ("u", "ctrl+z")),
         Action("calibrate", "Calibrate", "Take two real steps with the longest rows, measured.", ("c", "ctrl+l")),
-        Action("aspect('fit')", "Advice", "Walk through what would make it fit, or smaller.", ("f",), foot=False),
+        Action("aspect('fit')", "Fit", "Walk through what would make it fit, or smaller.", ("f",), foot=False),
         Action("aspect('peak')", "Peak", "Show the parts of the peak and its largest tensors.", ("k",), foot=False),
         Action("aspect('parameters')", "Parameters", "Show every parameter as a tree.", ("e",), foot=False),
         Action("aspect('cards')", "Cards", "Show on which common cards it fits.", ("d",), foot=False),
@@ -165,7 +165,15 @@ def bindings_for(place: str) -> list[BindingType]:
 def _binding(action: Action, key: str) -> Binding:
     from textual.binding import Binding
 
-    return Binding(key, action.call, action.title, show=action.foot, tooltip=action.help, key_display=key_name(key))
+    return Binding(
+        key,
+        action.call,
+        action.title,
+        show=action.foot,
+        tooltip=action.help,
+        key_display=key_name(key),
+        priority=action.call == "quit",  # a dialog is no place to be locked up in
+    )
 
 
 _NAMES = {

@@ -67,7 +67,7 @@ async def read_skeleton(helper: Helper, recipe: Recipe, workspace: Workspace, sa
     if found is not None:
         return found
     say("Reading the model")
-    do = "prepare" if missing_weights(recipe) is None else "skeleton"
+    do = "prepare" if missing_weights(recipe.model.path) is None else "skeleton"
     answer = await _ask_of_model(do, helper, recipe, say)
     skeleton = skeleton_from_json(answer.get("skeleton") or {})
     if skeleton is None:
@@ -75,10 +75,10 @@ async def read_skeleton(helper: Helper, recipe: Recipe, workspace: Workspace, sa
     return skeleton
 
 
-def missing_weights(recipe: Recipe) -> str | None:
+def missing_weights(path: str) -> str | None:
     """Why the model can be looked at and estimated but not trained: its folder holds no weights; None where it does."""
     try:
-        locate_model(recipe.model.path)
+        locate_model(path)
     except UserError as error:
         return error.sentence
     return None
@@ -101,6 +101,9 @@ async def _ask_of_model(do: str, helper: Helper, recipe: Recipe, say: Say) -> di
 
 async def read_data(helper: Helper, recipe: Recipe, workspace: Workspace, say: Say) -> dict[str, Any]:
     """The report on the recipe's data. UserError where it cannot be used."""
+    wrong = missing_weights(recipe.model.path)
+    if wrong:
+        raise UserError(f"{wrong} Method (2) and memory (3) do without them.")
     if ready_folder(recipe.model, workspace) is None:
         await prepare(helper, recipe, say)
     say("Reading the data")

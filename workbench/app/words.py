@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from pathlib import Path
 
 from workbench.app.glyphs import glyphs
 from workbench.core.words import cells, clip_text, visible_text
@@ -86,3 +87,11 @@ def base_name(path: str) -> str:
     """The last part of a path or a Hub id, as models and data are called in one word."""
     trimmed = path.rstrip("/\\")
     return trimmed.replace("\\", "/").rpartition("/")[2] or trimmed
+
+
+def home_path(path: Path) -> str:
+    """A path as people write it: what lies in their home folder begins with ~."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)

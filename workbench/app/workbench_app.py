@@ -57,6 +57,8 @@ class WorkbenchApp(RunDesk):
         """Panes by name, as far as they have been shown."""
         self._given = recipe
         self._been: list[str] = []
+        self._leaving = False
+        """Whether it has been asked if the person wants to leave."""
         self._building = asyncio.Lock()
         ScrollBar.renderer = PlainScrollBars if glyphs().ascii else ScrollBarRender
         for theme in THEMES.values():
@@ -242,7 +244,9 @@ class WorkbenchApp(RunDesk):
     # leaving
 
     async def action_quit(self) -> None:
-        """Leave; asks first where something would be lost."""
+        """Leave; asks first, and once, where something would be lost."""
+        if self._leaving:
+            return
         losses = [str(lost) for pane in self.built.values() if (lost := getattr(pane, "would_lose", lambda: None)())]
         if self.unsaved:
             losses.append(f"The recipe is not kept for the next start. {self.unsaved}")
@@ -251,9 +255,11 @@ class WorkbenchApp(RunDesk):
             return
         from workbench.app.screens.question import Question
 
+        self._leaving = True
         self.push_screen(Question("Leave", " ".join(losses), "Leave", "Stay"), self._leave)
 
     async def _leave(self, yes: bool | None) -> None:
+        self._leaving = False
         if not yes:
             return
         from workbench.app.following import live_run, refresh_runs

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -22,6 +24,12 @@ from workbench.engine.hub import TOKENIZER, fetch_config, fetch_model
 Progress = Callable[[str], None]
 """Called with what is being done, in words; raising in it cancels the work."""
 
+_PREPARING = threading.Lock()
+"""Held while a model is prepared: threads of one process that ask for the same one would write over each other."""
+
+POLL = 0.25
+"""Seconds between two looks at whether a request that waits is cancelled."""
+
 KEPT = (".json", ".safetensors", ".jinja", ".txt", ".model")
 """Suffixes of the files that a prepared folder takes over: never a pickle, never code."""
 
@@ -34,7 +42,10 @@ def prepare_model(model: ModelSection, workspace: Workspace, progress: Progress 
     model cannot be had.
     """
     progress = progress or _silently
-    folder = ready_folder(model, workspace) or _prepare(model, workspace, progress)
+    folder = ready_folder(model, workspace)
+    if folder is None:
+        with _alone(progress):  # whoever waited finds it ready
+            folder = ready_folder(model, workspace) or _prepare(model, workspace, progress)
     if cached_skeleton(model, workspace) is None:
         from workbench.engine.skeletons import build_skeleton
 
@@ -45,6 +56,17 @@ def prepare_model(model: ModelSection, workspace: Workspace, progress: Progress 
 
 def _silently(text: str) -> None:
     """Progress that nobody follows."""
+
+
+@contextmanager
+def _alone(progress: Progress) -> Iterator[None]:
+    """No other thread prepares a model meanwhile; `progress` may raise while this one waits."""
+    while not _PREPARING.acquire(timeout=POLL):
+        progress("Waiting for the model")
+    try:
+        yield
+    finally:
+        _PREPARING.release()
 
 
 def model_skeleton(model: ModelSection, workspace: Workspace, progress: Progress) -> Skeleton:

@@ -19,7 +19,7 @@ from workbench.app.glyphs import glyphs
 
 
 class ChoiceScreen(ModalScreen[int | None]):
-    """Gives the index of the chosen label, or None."""
+    """Gives the index of the chosen label, or None. Letters lead to labels."""
 
     DEFAULT_CSS = """
     ChoiceScreen { background: transparent; }
@@ -63,6 +63,18 @@ class ChoiceScreen(ModalScreen[int | None]):
         options.styles.width = width
         options.styles.max_height = height
         options.styles.offset = (max(0, min(self.field.x - 1, self.size.width - width)), y)
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter leads to the next label that begins with it."""
+        letter = (event.character or "").casefold()
+        if not event.is_printable or not letter.strip():
+            return
+        options = self.query_one(OptionList)
+        begun = [place for place, label in enumerate(self.labels) if label.casefold().startswith(letter)]
+        if begun:
+            event.stop()
+            at = -1 if options.highlighted is None else options.highlighted
+            options.highlighted = next((place for place in begun if place > at), begun[0])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from workbench.app.glyphs import glyphs
+from workbench.app.reading import missing_weights
 from workbench.app.screens.dialog import DIALOG_CSS
 from workbench.app.sources import source_settings
 from workbench.app.words import visible
@@ -25,6 +26,8 @@ KINDS = {
     "gguf": "a GGUF file",
     "hub": "a Hub id; it is looked up, and loaded where needed, when you open it",
 }
+
+WITHOUT_WEIGHTS = "a model folder without weights: enough for the method and the memory, not for training"
 
 
 class Opening(ModalScreen[dict[str, Any] | None]):
@@ -98,13 +101,14 @@ class Opening(ModalScreen[dict[str, Any] | None]):
         line.update(Content(f"{mark} {visible(wrong or right)}"))
 
     def _wrong_model(self) -> str:
+        path = self.query_one("#model", Input).value.strip()
         try:
-            place: ModelPlace = locate_model(self.query_one("#model", Input).value.strip())
+            place: ModelPlace = locate_model(path, needs_weights=False)
         except UserError as error:
             return error.sentence
         except OSError as error:
             return f"This path cannot be looked at ({error.strerror})."
-        self._model_words = KINDS[place.kind]
+        self._model_words = KINDS[place.kind] if missing_weights(path) is None else WITHOUT_WEIGHTS
         return ""
 
     def _wrong_data(self) -> str:

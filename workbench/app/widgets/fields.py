@@ -127,12 +127,22 @@ class TextField(Input, Field):
             self.commit()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter takes what was typed; where nothing was, it lists what is offered."""
+        """Enter takes what was typed, and what is shown behind it; where nothing was, it lists what is offered."""
         event.stop()
         if self.suggestions and parse_value(self.knob, self.value) == self._kept:
             self.open_list()
         else:
+            self._complete()
             self.commit()
+
+    def _complete(self) -> None:
+        """Make what was typed the offer that it begins, in the offer's own spelling; it stands there in grey."""
+        typed = self.value.casefold()
+        begun = [offer for offer in self.suggestions if offer.casefold().startswith(typed)] if typed else []
+        if begun:
+            with self.prevent(Input.Changed):
+                self.value = next((offer for offer in begun if offer.casefold() == typed), begun[0])
+            self.cursor_position = len(self.value)
 
     def on_blur(self) -> None:
         if not self.live:
@@ -164,7 +174,7 @@ class NumberField(TextField):
             event.stop()
             event.prevent_default()
             self.step(event.character == "+")
-        elif event.character is None or event.character in IN_NUMBERS:
+        elif not event.is_printable or event.character in IN_NUMBERS:  # a terminal sends Escape as a character too
             await super()._on_key(event)
         else:
             event.prevent_default()

@@ -129,6 +129,8 @@ def _companions(recipe: Recipe, event: FieldEdited) -> dict[str, Any]:
 
 def _empty_value(key: str, recipe: Recipe, skeleton: Skeleton | None) -> tuple[str, float | None]:
     """What an empty field stands for, in words and as a number."""
+    if key.startswith("method.settings."):
+        return "as PEFT has it", None
     if key == "training.learning_rate":
         rate = recipe.method.facts.rate_on(skeleton)
         return f"{value_text(rate)} (default)", rate

@@ -90,6 +90,8 @@ class KnobRow(Widget):
 
     def show(self, value: Any, empty: str = "", start: float | None = None) -> None:
         """Show the recipe's value; `empty` says what an empty field stands for, `start` is that as a number."""
+        if isinstance(self.field, NumberField) and type(None) not in self.knob.kinds:
+            empty = ""  # it cannot be empty, so that stands for nothing
         if isinstance(self.field, TextField) and self.field.placeholder != empty:
             self.field.placeholder = empty
         if isinstance(self.field, NumberField):

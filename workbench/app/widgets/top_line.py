@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from workbench.app.glyphs import Glyphs, glyphs
-from workbench.app.words import base_name, shortened, visible
+from workbench.app.words import base_name, clipped, shortened, visible
 from workbench.core.words import clock_text, count_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def verdict_pieces(estimate: Estimate) -> list[Piece]:
 
 def _memory_forms(estimate: Estimate | None, note: str) -> list[list[Piece]]:
     if estimate is None:
-        return [[(note, "$quiet")], [(shortened(note, 30), "$quiet")]] if note else [[]]
+        return [[(note, "$quiet")], [(clipped(note, 30), "$quiet")]] if note else [[]]
     peak, total = size_text(estimate.process), size_text(estimate.device.total)
     verdict = verdict_pieces(estimate)
     return [

@@ -20,8 +20,10 @@ from workbench.core.models.skeleton import Skeleton
 class PeftKnobs:
     """Knobs of a method that PEFT's config describes."""
 
+    kind: str = knob(
+        "", "The kind's name, such as LOHA, where no config file is given; workbench methods peft lists them."
+    )
     config: str = knob("", "PEFT's adapter_config.json, or a folder with one: any kind that PEFT has.")
-    kind: str = knob("", "Without a config file: the kind's name, such as LOHA; workbench methods peft lists them.")
     settings: dict[str, Any] = knob({}, "Settings of the kind by PEFT's own names, such as {r: 4}, over the file's.")
     module: str = knob("", "A Python file with a tuner of your own, which is run, and registers its kind with PEFT.")
     quantisation: str = quantisation_knob()

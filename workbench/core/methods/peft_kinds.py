@@ -54,7 +54,11 @@ def config_file(path: str) -> Path:
     """The config's file; UserError where there is none, or it names no kind of adapter."""
     start = Path(path).expanduser()
     file = start / "adapter_config.json" if start.is_dir() else start
-    values = read_json(file) if path else None
+    values = read_json(file)
+    if not path:
+        raise UserError(
+            "Name one of PEFT's kinds in method.kind, such as LOHA, or its adapter_config.json in method.config."
+        )
     if not isinstance(values, dict) or not isinstance(values.get("peft_type"), str):
         raise UserError(
             f"method.config cannot be {path!r}; it takes PEFT's adapter_config.json, which names its peft_type, "

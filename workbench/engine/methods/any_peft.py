@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from peft import PeftConfig, PeftType, get_peft_model
@@ -35,7 +36,9 @@ def peft_config_from(values: Mapping[str, Any]) -> PeftConfig:
     """
     kind = str(values.get("peft_type"))
     if kind not in PEFT_TYPE_TO_CONFIG_MAPPING:
-        raise UserError(f"PEFT has no kind of adapter named {kind}; see that the file is one of this version's.")
+        close = get_close_matches(kind, [str(getattr(one, "value", one)) for one in PEFT_TYPE_TO_CONFIG_MAPPING], 1)
+        hint = f"did you mean {close[0]}?" if close else "workbench methods peft lists those of this version."
+        raise UserError(f"PEFT has no kind of adapter named {kind}; {hint}")
     if kind in INSTEAD:
         raise UserError(INSTEAD[PeftType(kind)])
     chosen = PEFT_TYPE_TO_CONFIG_MAPPING[kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from textual import events
@@ -138,7 +138,10 @@ class DataPane(Choosing):
 
     def watch_recipe(self, before: Recipe, now: Recipe) -> None:
         if before.data != now.data:
-            self._remember(before.data, now.data)
+            if _is_other(before, now):
+                self._past = []
+            else:
+                self._remember(before.data, now.data)
         if data_key(before) != data_key(now):
             self.read_anew(before, now)
         self._show_sides()
@@ -326,6 +329,12 @@ class DataPane(Choosing):
     def action_reload(self) -> None:
         self.fetch_first()
         self.desk.read_again()
+
+
+def _is_other(before: Recipe, now: Recipe) -> bool:
+    """Whether another recipe was opened, whose data no undoing should mix with the old: more than the data changed."""
+    longest_alone = _differences(before.data, now.data).keys() == {"max_length"}  # as the memory's advice changes it
+    return replace(before, data=now.data) != now and not longest_alone
 
 
 def _differences(before: DataSection, now: DataSection) -> dict[str, Any]:

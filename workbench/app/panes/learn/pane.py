@@ -67,7 +67,7 @@ class LearnPane(Horizontal, can_focus=True):
     def compose(self) -> ComposeResult:
         yield OptionList(
             *(
-                Option(Content(f"{number}. {lesson.title}"), id=lesson.name)
+                Option(Content(f"{number:>2}. {lesson.title}"), id=lesson.name)
                 for number, lesson in enumerate(load_lessons(), 1)
             ),
             id="lessons",

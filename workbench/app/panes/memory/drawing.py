@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.cells import cell_len
 from textual.content import Content
 
@@ -17,8 +19,14 @@ from workbench.core.words import seconds_text, share_text, size_text
 LARGEST = 8
 """Groups of tensors that are listed."""
 
+WRAPPING = re.compile(r"\b(base_model\.model\.)?(model\.)?(?=layers\.)|\bbase_model\.model\.")
+"""What stands before every module's name, by PEFT or by the architecture; names are told apart, and fit, without it."""
+
 MAGNIFIED = 0.25
 """Share of the device's memory below which the parts are drawn over the whole width."""
+
+DWARFING = 2.0
+"""How much more than all tensors the process itself takes where it is left out of their bar."""
 
 Pieces = list[tuple[str, str] | str]
 
@@ -103,9 +111,15 @@ def parts_of(estimate: Estimate, trace: Trace, width: int) -> Content:
     parts = [(name, estimate.parts.get(name, 0), None if traced is None else _traced_size(name, estimate, traced))
              for name in names]  # fmt: skip
     heading = Content.styled("Parts of the peak", "bold $primary")
-    return Content("\n").join(
-        [heading, _stack([(name, size) for name, size, _ in parts if size], estimate, width), *_legend(parts, width)]
-    )
+    apart = _context_apart(estimate)
+    stacked = [(name, size) for name, size, _ in parts if size and not (apart and name == "context")]
+    return Content("\n").join([heading, _stack(stacked, estimate, width), *_legend(parts, width, apart)])
+
+
+def _context_apart(estimate: Estimate) -> bool:
+    """Whether the process itself takes so much more than all tensors that beside it none of them would be seen."""
+    others = sum(estimate.parts.values()) - estimate.parts["context"]
+    return estimate.process < MAGNIFIED * estimate.device.total and estimate.parts["context"] > DWARFING * others > 0
 
 
 def _traced_size(name: str, estimate: Estimate, traced: Traced) -> int:
@@ -133,14 +147,28 @@ def _stack(parts: list[tuple[str, int]], estimate: Estimate, width: int) -> Cont
         pieces.append((text[before:], f"bold #10151b on {colour}"))
         at += room
     if share > 1:
-        words = f"{marks.limit} {size_text(total)}: what stands right of the line has no room"
-        indent = " " * max(0, min(limit, wide - cell_len(words)))
-        return Content.assemble(*pieces, "\n", (indent + words, "$text-error"))
+        return Content.assemble(*pieces, "\n", (_limit_words(size_text(total), limit, wide), "$text-error"))
     if share < MAGNIFIED:
-        return Content.assemble(*pieces, "\n", (f"magnified: {share_text(share)} of {size_text(total)}", "$quiet"))
+        words = f"magnified: {share_text(share)} of {size_text(total)}"
+        if all(name != "context" for name, _ in parts):
+            words = f"magnified: {size_text(taken)}; C takes {size_text(estimate.parts['context'])} beside"
+        return Content.assemble(*pieces, "\n", (words, "$quiet"))
     pieces += [(marks.empty * (wide - at), "$bar-empty"), (marks.limit, "bold $foreground")]
     words = f"{size_text(total)} {marks.limit}"
     return Content.assemble(*pieces, "\n", (words.rjust(wide + 1), "$quiet"))
+
+
+def _limit_words(size: str, limit: int, wide: int) -> str:
+    """What the line at cell `limit` means, with a line of its own right below that one."""
+    mark = glyphs().limit
+    for words in ("what stands right of the line has no room", "no room right of this", ""):
+        right = f"{mark} {size}{': ' if words else ''}{words}"
+        left = f"{words}{': ' if words else ''}{size} {mark}"
+        if limit + cell_len(right) <= wide + 1:
+            return " " * limit + right
+        if cell_len(left) <= limit + 1:
+            return left.rjust(limit + 1)
+    return size
 
 
 def part_look(name: str) -> tuple[str, str, str]:
@@ -148,8 +176,8 @@ def part_look(name: str) -> tuple[str, str, str]:
     return PARTS.get(name, (name[:1].upper(), "#b0b0b0", ""))
 
 
-def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Content]:
-    largest = max((size for _, size, _ in parts), default=1) or 1
+def _legend(parts: list[tuple[str, int, int | None]], width: int, apart: bool) -> list[Content]:
+    largest = max((size for name, size, _ in parts if not (apart and name == "context")), default=1) or 1
     names = max((len(name) for name, _, _ in parts), default=0)
     sizes = max((len(_size(each)) for _, size, traced in parts for each in (size, traced or 0)), default=0)
     meanings = max((len(part_look(name)[2]) for name, _, _ in parts), default=0)
@@ -174,7 +202,10 @@ def _legend(parts: list[tuple[str, int, int | None]], width: int) -> list[Conten
             pieces.append((f"{_size(traced or 0):>{sizes}}  ", "$text-warning" if far else "$quiet"))
         if explained:
             pieces.append((f"{meaning:<{meanings}}  ", "$quiet"))
-        pieces.append((bar(size / largest, cells), colour))
+        beyond = size > largest  # of a scale that is the tensors' own
+        pieces.append(
+            (glyphs().line * (cells - 1) + glyphs().pointer if beyond else bar(size / largest, cells), colour)
+        )
         lines.append(Content.assemble(*pieces))
     return lines
 
@@ -210,11 +241,12 @@ def _trace_state(estimate: Estimate, trace: Trace) -> Content:
     if words:
         verdict = judge_traced(estimate, traced)
         glyph, style = VERDICTS[verdict]
+        peak = traced.reserved + estimate.parts["context"]  # as the estimate's own peak: with what is no tensor
         return Content.assemble(
             (f"{marks.warning} {words}", "bold $text-warning"),
-            " By the trace: ",
+            f" By the trace: peak {size_text(peak)}, ",
             (f"{getattr(marks, glyph)} {verdict}", f"bold {style}"),
-            f", {size_text(traced.reserved)} reserved.",
+            ".",
         )
     share = share_text(abs(difference(estimate, traced)))
     return Content.assemble(
@@ -244,7 +276,7 @@ def trace_view(trace: Trace, width: int) -> Content:
         shape = glyphs().times.join(str(size) for size in one["shape"])
         many = f"{one['count']}{glyphs().times} " if one["count"] > 1 else ""
         tail = f"  {many}{shape}"
-        what = visible(" ".join(str(one[key]) for key in ("what", "where") if one[key]))
+        what = WRAPPING.sub("", visible(" ".join(str(one[key]) for key in ("what", "where") if one[key])))
         room = max(8, width - 3 - 10 - cell_len(tail) - (bars + 2 if bars else 0))
         pieces: Pieces = [
             (f" {letter} ", f"bold #10151b on {colour}"),

@@ -65,11 +65,14 @@ def experience_line(experience: Experience | None, estimate: Estimate | None) ->
             "$quiet",
         )
     last = experience.compared[0]
-    times = "Once" if said["compared"] == 1 else f"{count_text(said['compared'])} times"
+    if said["compared"] == 1:
+        before = "Once"
+    else:
+        errors = f"{share_text(said['median_error'])} off in the middle, {error_words(said['worst_error'])} at worst"
+        before = f"{count_text(said['compared'])} times: {errors}. Last"
     pieces: Pieces = [
         ("Measured here  ", "bold $primary"),
-        f"{times}: {share_text(said['median_error'])} off in the middle, {error_words(said['worst_error'])} at worst. "
-        f"Last, {visible(last.name)}: predicted {size_text(last.predicted)}, measured {size_text(last.measured)}, "
+        f"{before}, {visible(last.name)}: predicted {size_text(last.predicted)}, measured {size_text(last.measured)}, "
         f"so the prediction was {error_words(last.error)}.",
     ]
     band = experience.band(estimate) if estimate is not None else None
@@ -96,20 +99,23 @@ def _compared(compared: tuple[Compared, ...], width: int) -> Content:
     if not compared:
         lines.append(Content.styled("Nothing yet: each run adds a line, and so does calibrating.", "$quiet"))
     names = min(24, max((len(visible(f"{one.name} {one.method}")) for one in compared[:SHOWN]), default=0))
-    half = max(4, (width - names - 2 - 8 - 2 - 8 - 2 - 20) // 2)
+    said = max(len(error_words(one.error)) for one in compared[:SHOWN]) if compared else 0
+    half = (width - names - 2 - 8 - 2 - 8 - 2 - 2 - said) // 2
+    drawn = half >= 3  # else the words alone say it
     for one in compared[:SHOWN]:
         name = clipped(visible(f"{one.name} {one.method}"), names)
         filled = bar(min(1.0, abs(one.error) / OFF), half)
         left = filled.rjust(half) if one.error < 0 else " " * half
         right = filled if one.error > 0 else ""
         style = "$text-success" if abs(one.error) < 0.05 else "$text-warning"
+        bars: Pieces = [(left, style), (glyphs().limit, "$quiet"), (right.ljust(half), style), " "] if drawn else []
         lines.append(
             Content.assemble(
                 f"{name:<{names}}  {size_text(one.predicted):>8}  {size_text(one.measured):>8}  ",
-                (left, style), (glyphs().limit, "$quiet"), (right.ljust(half), style),
-                (f" {error_words(one.error)}", "$quiet"),
+                *bars,
+                (error_words(one.error), style if not drawn else "$quiet"),
             )
-        )  # fmt: skip
+        )
     if len(compared) > SHOWN:
         lines.append(Content.styled(f"and {len(compared) - SHOWN} more before them", "$quiet"))
     return Content("\n").join(lines)

@@ -176,14 +176,21 @@ class MemoryPane(Calibrating):
         known, progress = self.known(), self.progress
         if known is not None:
             self.here.show(lambda width: here_view(known, progress, width))
-        if estimate is not None:
-            limits, cards = self.limits, self.fits_on
+        limits, cards = self.limits, self.fits_on
+        if estimate is None:
+            self.limits_lines.show("")
+            self.cards.show(Content.styled("No estimate, so no verdicts: the sentence above says why.", "$quiet"))
+        else:
             self.limits_lines.show(limits_lines(limits, estimate))
             self.cards.show(lambda width: cards_table(estimate, cards, width))
 
     def _show_advice(self) -> None:
         shown = bool(self.advice) and self.advice_list in self._shown
         self.advice_heading.display = self.advice_list.display = shown
+
+    @property
+    def _advice_is_seen(self) -> bool:
+        return self.advice_list.display and self.scroll.region.overlaps(self.advice_list.region)
 
     # what the person does
 
@@ -210,9 +217,12 @@ class MemoryPane(Calibrating):
         walked.get(name, self.scroll).focus()
 
     def action_apply(self) -> None:
+        """Apply the lit advice; where none is seen, show it first, so that nothing is changed unseen."""
         at = self.advice_list.highlighted
         if at is None or not self.advice:
             self.post_message(Told("There is no advice: nothing simple would make this run smaller."))
+        elif not self._advice_is_seen:
+            self.action_aspect("fit")
         else:
             self.apply(at)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.containers import Vertical
@@ -60,8 +61,8 @@ class Planning(Vertical):
         self.limits: Limits | None = None
         self.fits_on: list[dict[str, Any]] = []
         self.tracer = Tracer(self, lambda: self.desk.helper, self.draw)
-        self._past: list[tuple[dict[str, Any], str]] = []
-        """What each change of this pane replaced, as settings, and the change in words."""
+        self._past: list[_Change] = []
+        """Changes of this pane, the last one last."""
         self._begun = False
         self._due = False
         self._resting: Timer | None = None
@@ -188,9 +189,11 @@ class Planning(Vertical):
 
     def change(self, settings: Mapping[str, Any], words: str = "") -> None:
         """Change the recipe, and remember how it was. Moves of one slider that follow each other are one change."""
-        before = _before(self.recipe, settings)
-        if words or not self._past or self._past[-1][1] or self._past[-1][0].keys() != before.keys():
-            self._past = [*self._past[1 - REMEMBERED :], (before, words)]
+        last = self._past[-1] if self._past else None
+        if last is not None and not words and not last.words and last.after.keys() == settings.keys():
+            self._past[-1] = replace(last, after=dict(settings))
+        else:
+            self._past = [*self._past[1 - REMEMBERED :], _Change(_before(self.recipe, settings), dict(settings), words)]
         self.post_message(RecipeEdited(dict(settings)))
 
     def apply(self, at: int) -> None:
@@ -201,14 +204,36 @@ class Planning(Vertical):
             self.post_message(Told(f"{advice.change[:1].upper()}{advice.change[1:]}. u takes that back."))
 
     def action_undo(self) -> None:
-        """Take back the last change that was made here."""
+        """Take back the last change that was made here, of those that still stand in the recipe."""
+        while self._past and not self._past[-1].stands_in(self.recipe):
+            self._past.pop()
         if not self._past:
             self.post_message(Told("There is no change of this pane to take back."))
             return
-        settings, words = self._past.pop()
-        self.post_message(RecipeEdited(settings))
-        names = words or ", ".join(key.partition(".")[2].replace("_", " ") for key in settings)
+        change = self._past.pop()
+        self.post_message(RecipeEdited(change.before))
+        names = change.words or ", ".join(key.partition(".")[2].replace("_", " ") for key in change.before)
         self.post_message(Told(f"Taken back: {names}."))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change of the recipe."""
+
+    before: dict[str, Any]
+    """What it replaced, as settings."""
+    after: dict[str, Any]
+    words: str
+
+    def stands_in(self, recipe: Recipe) -> bool:
+        """Whether nothing else has changed the same settings since, as another recipe that was opened does."""
+        values = recipe_to_mapping(recipe)
+
+        def holds(settings: dict[str, Any]) -> bool:
+            split = ((key.partition("."), value) for key, value in settings.items())
+            return all(values[section].get(name) == value for (section, _, name), value in split)
+
+        return holds(self.after) or holds(self.before)  # it may be on its way to the recipe still
 
 
 def _work_out(recipe: Recipe, skeleton: Skeleton, device: Device, rows: RowShape | None) -> Plans:

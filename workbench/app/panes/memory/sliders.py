@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -16,6 +17,7 @@ from textual.widget import Widget
 from workbench.app.glyphs import glyphs
 from workbench.app.widgets.stepping import is_number, next_value
 from workbench.app.widgets.values import value_text
+from workbench.app.words import clipped
 from workbench.core.knobs import Knob, knobs_of
 from workbench.core.memory.limits import Limits
 from workbench.core.models.skeleton import Skeleton
@@ -28,6 +30,9 @@ TITLES = {
     "training.gradient_checkpointing": "recompute",
 }
 """Names that say more than the key."""
+
+MEANINGS = {"training.gradient_checkpointing": "to keep fewer activations"}
+"""What a switch does, where there is room to say it."""
 
 OWN = ("rank", "start_rank", "reduction", "virtual_tokens", "length", "block_size")
 """Knobs of methods that set how much is trained; a method has at most one slider, for the first of them it has."""
@@ -56,6 +61,10 @@ class Slider:
     def at(self) -> int:
         """The stop that the value is at, or the last one below it."""
         return max((place for place, stop in enumerate(self.stops) if stop <= self.value), default=0)
+
+    @property
+    def is_switch(self) -> bool:
+        return isinstance(self.value, bool)
 
     @property
     def title(self) -> str:
@@ -102,8 +111,8 @@ class Sliders(Widget, can_focus=True):
     ALLOW_SELECT = False
     HELP = (
         "Up and Down choose a slider, Left and Right (or - and +) move it, Home and End take it to its ends; a click "
-        "does too. The thin part of a track does not fit on this device. All figures follow at once; u takes a move "
-        "back."
+        "or a pull of the mouse does too. Space turns a switch. The thin part of a track does not fit on this device. "
+        "All figures follow at once; u takes a move back."
     )
     DEFAULT_CSS = """
     Sliders { height: auto; width: 1fr; }
@@ -158,6 +167,16 @@ class Sliders(Widget, can_focus=True):
         lit = self.has_focus and place == self.lit
         marks = glyphs()
         room, noted = _track(width)
+        number = f"{place + 1} of {len(self.sliders)}: Up, Down" if self.low else ""
+        note = (number if self.low else _note(slider)) if noted else ""
+        pointer = f"{marks.pointer} " if lit else "  "
+        name = (f"{pointer}{slider.title}".ljust(NAME)[:NAME], "bold $primary" if lit else "")
+        end = (f"  {note}".ljust(NOTE)[:NOTE] if noted else "", "$quiet")
+        if slider.is_switch:
+            box = (f"[{marks.tick if slider.value else ' '}]", "bold $text-accent" if lit else "bold $primary")
+            words = clipped(f" {MEANINGS.get(slider.key, '')}", room - 3)
+            value = ("on" if slider.value else "off").rjust(room - 3 - cell_len(words) + VALUE)
+            return Content.assemble(name, " ", box, (words, "$quiet"), (value, "bold"), end)
         count = len(slider.stops)
         at = _cell(slider.at, count, room)
         fitting = room if slider.most is None and not slider.none_fits else _fitting(slider, room)
@@ -170,19 +189,8 @@ class Sliders(Widget, can_focus=True):
                 track.append((marks.line, ("$primary" if inside else "$text-error")))
             else:
                 track.append((marks.thin, "$edge-blurred" if inside else "$text-error"))
-        value = "on" if slider.value is True else "off" if slider.value is False else value_text(slider.value)
-        if isinstance(slider.value, int) and not isinstance(slider.value, bool):
-            value = count_text(slider.value)
-        number = f"{place + 1}/{len(self.sliders)}" if self.low else ""
-        note = (number if self.low else _note(slider)) if noted else ""
-        pointer = f"{marks.pointer} " if lit else "  "
-        return Content.assemble(
-            (f"{pointer}{slider.title}".ljust(NAME)[:NAME], "bold $primary" if lit else ""),
-            " ",
-            *track,
-            (f"{value:>{VALUE}}", "bold"),
-            (f"  {note}".ljust(NOTE)[:NOTE] if noted else "", "$quiet"),
-        )
+        value = count_text(slider.value) if isinstance(slider.value, int) else value_text(slider.value)
+        return Content.assemble(name, " ", *track, (f"{value:>{VALUE}}", "bold"), end)
 
     # what the person does
 
@@ -204,13 +212,13 @@ class Sliders(Widget, can_focus=True):
         to = max(0, min(count - 1, slider.at + by))
         between = slider.stops[slider.at] != slider.value
         value = slider.stops[slider.at if between and by == -1 else to]
-        if value == slider.value and abs(by) == 1 and not isinstance(value, bool):
+        if value == slider.value and abs(by) == 1 and not slider.is_switch:
             value = next_value(slider.knob, slider.value, by > 0)  # beyond the end of the track
         self._set(slider, value)
 
     def action_turn(self) -> None:
         slider = self.sliders[self.lit]
-        if isinstance(slider.value, bool):
+        if slider.is_switch:
             self._set(slider, not slider.value)
 
     def _set(self, slider: Slider, value: Any) -> None:
@@ -227,6 +235,9 @@ class Sliders(Widget, can_focus=True):
         if 0 <= place < len(self.sliders):
             self.focus()
             self.lit = place
+            if self.sliders[place].is_switch:
+                self.action_turn()
+                return
             self._dragged = place
             self.capture_mouse()
             self._to_mouse(event)

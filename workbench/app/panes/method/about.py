@@ -22,16 +22,18 @@ BASES = {"none": "whole", "nf4": "4-bit NF4", "fp4": "4-bit FP4", "int8": "8-bit
 """What a base may be stored in, in words."""
 
 
-def about(method: Method) -> Content:
-    """What the method is, and its equation."""
-    return Content.assemble(written(method.what), "\n", (written(method.equation), "bold $accent"))
+def about(method: Method, low: bool) -> Content:
+    """What the method is, its equation, and where the pane is not low, what becomes of its result."""
+    after: Pieces = [] if low else ["\n", *_afterwards(method)]
+    return Content.assemble(written(method.what), "\n", (written(method.equation), "bold $accent"), *after)
 
 
-def facts(recipe: Recipe, skeleton: Skeleton | None) -> Content:
-    """The method's facts, those that depend on the model for this one, and its paper."""
+def facts(recipe: Recipe, skeleton: Skeleton | None, low: bool) -> Content:
+    """The method's facts, those that depend on the model for this one, and its paper; all that `about` leaves out."""
     method = recipe.method.facts
     pieces: Pieces = [
-        *_trains(recipe, skeleton), "\n", *_rate(method, skeleton), "\n", *_afterwards(method), "\n",
+        *_trains(recipe, skeleton), "\n", *_rate(method, skeleton), "\n",
+        *((_label("After"), *_afterwards(method), "\n") if low else ()),
         *_fits(method, skeleton), "\n", (written(method.paper), "$quiet"),
     ]  # fmt: skip
     return Content.assemble(*pieces)
@@ -68,16 +70,22 @@ def _main_defaults(method: Method) -> list[tuple[str, object]]:
 
 
 def _afterwards(method: Method) -> Pieces:
+    """Two facts that fit one line of a pane of 56 cells."""
     marks = glyphs()
-    merges = f"{marks.tick} merges into the base" if method.merges else f"{marks.cross} does not merge; it stays beside"
-    shares = "answer from one model in memory" if method.shares_base else "are two models in memory"
-    return [_label("After"), f"{merges} {marks.dot} base and tuned {shares}"]
+    if method.name == "peft":
+        merges = "some kinds merge"
+    else:
+        merges = f"{marks.tick} merges into the base" if method.merges else f"{marks.cross} does not merge"
+    shares = "share one model" if method.shares_base else "are two models"
+    return [(f"{merges} {marks.dot} base and tuned {shares}", "$quiet")]
 
 
 def _fits(method: Method, skeleton: Skeleton | None) -> Pieces:
     """Over which bases it works, and where that has been proved."""
     bases = ", ".join(BASES.get(base, base) for base in method.bases)
     pieces: Pieces = [_label("Fits"), f"a base that is {bases}"]
+    if method.name == "peft":
+        return [*pieces, (", where its kind does; the command workbench methods KIND tries what a kind can", "$quiet")]
     yes, no = _architectures(method.name)
     if yes:
         pieces.append((f" {glyphs().dot} proved on {', '.join(yes)}", "$quiet"))

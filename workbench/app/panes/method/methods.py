@@ -44,9 +44,11 @@ class MethodList(OptionList):
         self._lines_shown: list[Content] = []
 
     def show(self, section: MethodSection, skeleton: Skeleton | None) -> None:
-        """Show what each method would train."""
-        self._shown = (section, skeleton)
+        """Show what each method would train; the light goes with the method where it was chosen elsewhere."""
+        before, self._shown = self._shown, (section, skeleton)
         self._draw()
+        if before is not None and before[0].name != section.name:
+            self.highlighted = list(METHODS).index(section.name)
 
     def on_resize(self) -> None:
         self._draw()

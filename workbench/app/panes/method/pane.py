@@ -16,12 +16,12 @@ from workbench.app.glyphs import glyphs
 from workbench.app.messages import RecipeEdited, Told
 from workbench.app.panes.method.about import about, facts, misfit
 from workbench.app.panes.method.kinds import KindsOfPeft
-from workbench.app.panes.method.methods import MethodList, default_figures
+from workbench.app.panes.method.methods import MethodList, default_figures, needs_a_knob
 from workbench.app.panes.method.targets_screen import TargetsScreen
 from workbench.app.panes.method.trainable import trainable
 from workbench.app.widgets.drawn import Drawn
 from workbench.app.widgets.knob_form import KnobForm
-from workbench.app.widgets.knob_row import HELP, room_for_help
+from workbench.app.widgets.knob_row import HELP, KnobRow, room_for_help
 from workbench.app.widgets.meaning import Meaning
 from workbench.app.words import visible, written
 from workbench.core.knobs import Knob, knobs_of
@@ -103,6 +103,8 @@ class MethodPane(Vertical):
             other = self.kinds.follow(now.method)
             if other or before.method.name != now.method.name:
                 await self._change_form()
+            if ("targets" in before.method.knobs) != ("targets" in now.method.knobs):
+                self.refresh_bindings()
         self._show_forms()
         self._show()
 
@@ -145,11 +147,16 @@ class MethodPane(Vertical):
         self.meaning.show_for(event.widget, self.size.width)
 
     async def _change_form(self) -> None:
-        """The form of the chosen method, or of a model with other layers to name."""
+        """The form of the chosen method, or of a model with other layers to name; the focus stays on its knob."""
+        focused = self.app.focused
+        left = next((row.key for row in self.method_knobs.query(KnobRow) if row.field is focused), None)
         await self.method_knobs.remove_children()
         knobs = self._method_knobs()
         if knobs:
-            await self.method_knobs.mount(self._method_form(knobs))
+            form = self._method_form(knobs)
+            await self.method_knobs.mount(form)
+            if left in form.rows:
+                form.rows[left].field.focus()
 
     def _method_knobs(self) -> dict[str, Knob]:
         knobs = {f"method.{name}": knob for name, knob in knobs_of(self.recipe.method.facts.knobs).items()}
@@ -175,8 +182,9 @@ class MethodPane(Vertical):
         method = recipe.method.facts
         self.methods.styles.max_height = max(3, self.size.height // 5 + 1)
         self.methods.show(recipe.method, skeleton)
-        self.about.show(about(method))
-        self.facts.show(facts(recipe, skeleton))
+        low = self.has_class("-low")
+        self.about.show(about(method, low))
+        self.facts.show(facts(recipe, skeleton, low))
         heading = f"Knobs of {method.title}" if self._method_knobs() else f"{method.title} has no knobs of its own"
         if self.kinds.busy:
             heading = f"{heading} {glyphs().dot} {glyphs().running} asking PEFT for its kinds"
@@ -189,11 +197,16 @@ class MethodPane(Vertical):
         busy = skeleton is not None and not is_counted(recipe.method, skeleton)
         note = self.estimate_note if busy else ""
         mark = f"{glyphs().running} " if note == COUNTING else ""
-        said = Content.styled(written(visible(wrong)), "$text-error") if wrong else Content(mark + visible(note))
+        style = "$text-warning" if needs_a_knob(wrong) else "$text-error"
+        said = Content.styled(written(visible(wrong)), style) if wrong else Content(mark + visible(note))
         self.refusal.show(said)
         self.refusal.display = bool(wrong or note)
 
     # what the person does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A method without targets has none to pick."""
+        return action != "targets" or "targets" in self.recipe.method.knobs
 
     def on_method_list_chosen(self, event: MethodList.Chosen) -> None:
         event.stop()

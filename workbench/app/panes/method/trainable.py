@@ -26,9 +26,10 @@ def trainable(recipe: Recipe, skeleton: Skeleton | None, room: int, width: int) 
         return Content.assemble((f"{glyphs().running} ", "$text-primary"), (COUNTING, "$quiet"))
     try:
         count = section.facts.count(skeleton, section.knobs)
-    except UserError as error:
-        return Content.styled(visible(error.sentence), "$text-error")
-    return _drawing(count, skeleton, section.facts.trains, max(20, width), room)
+    except UserError:
+        return Content.styled("What it trains is not known yet; the sentence above its knobs says why.", "$quiet")
+    trains = "" if section.name == "peft" else section.facts.trains  # which says nothing of the kind that is chosen
+    return _drawing(count, skeleton, trains, max(20, width), room)
 
 
 def _drawing(count: Count, skeleton: Skeleton, trains: str, width: int, room: int) -> Content:
@@ -55,6 +56,6 @@ def _drawing(count: Count, skeleton: Skeleton, trains: str, width: int, room: in
                 (bar(size / largest, cells), "$primary"),
             )
         )  # fmt: skip
-    if room >= 3 and len(leaves) < room - 1:
+    if room >= 3 and len(leaves) < room - 1 and trains:
         lines.insert(1, Content.styled(clipped(trains[:1].upper() + trains[1:] + ".", width), "$quiet"))
     return Content("\n").join(lines)

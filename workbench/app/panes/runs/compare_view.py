@@ -109,15 +109,16 @@ class CompareTable(Lines):
         return lines
 
     def _best(self, key: str) -> set[int]:
-        """The runs with the best figure of a line; none where it is the same for all or says nothing."""
+        """The runs whose figure, as written, is the best of a line; none where all are the same or say nothing."""
         values = [row.get(key) for row in self._rows]
         known = [value for value in values if value is not None]
         if key not in BEST or len(known) < 2 or len(set(known)) < 2:
             return set()
         if self._warning and key in SAME_ROWS_ONLY:
             return set()
-        target = min(known) if BEST[key] == LOWER else max(known)
-        return {index for index, value in enumerate(values) if value == target}
+        target = cell_text(key, min(known) if BEST[key] == LOWER else max(known))
+        written = [cell_text(key, value) for value in values]
+        return set() if len(set(written)) < 2 else {index for index, text in enumerate(written) if text == target}
 
 
 def _left(text: str, width: int) -> str:

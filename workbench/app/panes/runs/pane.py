@@ -20,7 +20,7 @@ from workbench.app.panes.runs.facts_cache import FactsCache
 from workbench.app.panes.runs.rows import COLUMNS, RunRow
 from workbench.app.panes.runs.table import RunTable, TableHead, next_sort
 from workbench.app.screens.question import Question
-from workbench.app.words import visible
+from workbench.app.words import home_path, visible
 from workbench.core.errors import UserError
 from workbench.core.runs.folder import ENDED, RunFolder
 from workbench.core.runs.listing import RunSummary
@@ -148,7 +148,7 @@ class RunsPane(Vertical, can_focus=True):
                 parts.append(row.summary.problem)
             elif row.state == "lost":
                 parts.append("Its process ended without a word; r resumes it from its last checkpoint.")
-            parts.append(str(row.folder.path))
+            parts.append(home_path(row.folder.path))
             text = " ".join(parts)
         self.query_one("#runs-note", Static).update(Content(visible(text)))
 

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.app.words import base_name, visible
 from workbench.core.runs.folder import ENDED, RunFolder
 from workbench.core.runs.listing import RunSummary
-from workbench.core.words import clock_text, count_text, loss_text, share_text
+from workbench.core.words import clock_text, count_text, loss_text, share_text, size_text
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,23 @@ def _method(row: RunRow) -> str:
         return "–"
     method = row.summary.recipe.method
     rank = method.knobs.get("rank")
-    return visible(method.facts.title.replace(" fine-tuning", "")) + (f" r={rank}" if rank is not None else "")
+    title = method.facts.title.removeprefix("Adapters (").removesuffix(")")
+    title = title.removesuffix(" fine-tuning").removesuffix(" tuning")
+    return visible(title) + (f" r={rank}" if rank is not None else "")
 
 
 def _model(row: RunRow) -> str:
     return visible(base_name(row.summary.recipe.model.path)) if row.summary.recipe else "–"
+
+
+def _peak(row: RunRow) -> int | None:
+    """The measured peak of memory, in bytes."""
+    return (row.facts.get("memory") or {}).get("measured")
+
+
+def _peak_text(row: RunRow) -> str:
+    peak = _peak(row)
+    return "–" if peak is None else size_text(peak)
 
 
 def _started(row: RunRow) -> float | None:
@@ -98,7 +110,7 @@ COLUMNS: dict[str, Column] = {
         Column("run", "run", 16, lambda row: visible(row.folder.name), lambda row: row.folder.name),
         Column("state", "state", 10, lambda row: row.state, lambda row: row.state),
         Column("model", "model", 12, _model, _model),
-        Column("method", "method", 11, _method, _method),
+        Column("method", "method", 13, _method, _method),
         Column(
             "trained",
             "trained",
@@ -108,11 +120,12 @@ COLUMNS: dict[str, Column] = {
             right=True,
         ),
         Column("steps", "steps", 12, _steps, lambda row: row.summary.status and row.summary.status.steps, right=True),
+        Column("peak", "peak", 8, _peak_text, _peak, right=True),
         Column("time", "time", 8, lambda row: clock_text(_seconds(row)), _seconds, right=True),
         Column(
             "base_loss",
             "base loss",
-            9,
+            10,
             lambda row: loss_text(row.facts.get("base_loss")),
             lambda row: row.facts.get("base_loss"),
             right=True,
@@ -120,7 +133,7 @@ COLUMNS: dict[str, Column] = {
         Column(
             "loss",
             "held-out",
-            8,
+            9,
             lambda row: loss_text(row.facts.get("held_out_loss")),
             lambda row: row.facts.get("held_out_loss"),
             right=True,
@@ -147,10 +160,10 @@ COLUMNS: dict[str, Column] = {
 }
 
 PRIORITY = (
-    "run", "state", "method", "score", "loss", "steps", "started", "time", "base_loss", "base_score", "model",
-    "trained",
+    "run", "state", "method", "score", "loss", "trained", "time", "peak", "started", "steps", "base_loss",
+    "base_score", "model",
 )  # fmt: skip
-"""Which columns stay as the pane gets narrower, the most needed first."""
+"""Which columns stay as the pane gets narrower, the most needed first; a narrower one stays in a wider one's place."""
 
 
 MARGIN = 3
@@ -162,10 +175,10 @@ def columns_for(width: int) -> list[Column]:
     left = width - MARGIN
     kept = set()
     for key in PRIORITY:
-        left -= COLUMNS[key].width + 2
-        if left < -2:
-            break
-        kept.add(key)
+        taken = COLUMNS[key].width + 2
+        if taken <= left + 2:
+            left -= taken
+            kept.add(key)
     return [column for column in COLUMNS.values() if column.key in kept]
 
 
