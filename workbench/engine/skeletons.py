@@ -113,7 +113,24 @@ def skeleton_of(model: Any, config: PreTrainedConfig) -> Skeleton:
         tied=tied,
         stored=_stored(config),
         experts_per_token=_number(text, "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk"),
+        window=_window(text),
+        windowed=_windowed(text),
     )
+
+
+def _window(config: Any) -> int:
+    """The sliding window's length; 0 where no layer has one, or its use is switched off."""
+    kinds = getattr(config, "layer_types", None)
+    if kinds and "sliding_attention" not in kinds:
+        return 0
+    return _number(config, "sliding_window") if getattr(config, "use_sliding_window", True) else 0
+
+
+def _windowed(config: Any) -> tuple[int, ...]:
+    """The layers with a sliding window, where only some have it."""
+    kinds = getattr(config, "layer_types", None) or ()
+    found = tuple(number for number, kind in enumerate(kinds) if kind == "sliding_attention")
+    return found if len(found) < len(kinds) else ()
 
 
 def _kind(module: nn.Module) -> tuple[str, int, int]:

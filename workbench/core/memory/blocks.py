@@ -12,11 +12,29 @@ POLYNOMIAL = ("gpt2", "phi", "gpt_bigcode", "codegen", "gptj", "gpt_neo")
 RECTIFIED = ("opt",)
 """Architectures whose activation is ReLU, which keeps its result alone."""
 
-ROTATED_COPIES = ("gpt_neox", "phi3")
-"""Architectures whose queries and keys are cut from one product and rotated into tensors of their own."""
+JOINED = ("gpt_neox", "phi", "phi3", "stablelm")
+"""Architectures whose rotated part of each head is joined with the rest into a tensor of its own."""
 
-COPIED_OUTPUT = ("gpt_neox", "phi")
-"""Architectures whose attention gives its output in an order that the next layer has to copy."""
+UNROTATED = ("gpt2", "opt", "gpt_bigcode", "bloom", "gpt_neo", "mpt")
+"""Architectures without rotary positions."""
+
+LEARNED_POSITIONS = ("gpt2", "opt", "gpt_bigcode", "gpt_neo")
+"""Architectures that add a trained vector for each place to the embedding."""
+
+THINS_EMBEDDING = ("gpt2", "gpt_bigcode")
+"""Architectures that thin what goes into the first block by default."""
+
+BESIDE = {"gpt_neox": "two", "phi": "one", "cohere": "one", "falcon": "one", "gptj": "one", "codegen": "one"}
+"""Architectures whose feed-forward stands beside the attention, behind a norm of its own (two) or the same (one)."""
+
+ORDERS = {"olmo2": "behind", "olmo3": "behind", "gemma2": "around", "gemma3_text": "around", "glm4": "around"}
+"""Architectures whose norms stand behind attention and feed-forward, or before and behind; others' stand before."""
+
+DROPS_SCORES = ("gpt2", "gpt_bigcode")
+"""Architectures whose attention scores are thinned by default."""
+
+SCALED_QUERY = ("opt",)
+"""Architectures that scale their queries themselves."""
 
 MASKS = {"gpt2": 2, "opt": 2}
 """Dropouts on a block's hidden states, by architecture, where their configs have them by default."""
@@ -41,20 +59,24 @@ SHIFTED = ("gemma", "gemma2", "gemma3_text")
 class Block:
     """One block of a decoder."""
 
-    norms: int
-    """Norms over the hidden width."""
     head_norms: bool
     """Whether queries and keys are normalised too."""
     native: bool
     """LayerNorm, one operation, rather than RMSNorm, a chain of them in float32."""
     shifted: bool
-    shared_input: bool
-    """Whether two norms read the same tensor, as attention and feed-forward side by side do."""
     gated: bool
     activation: str
     """smooth (keeps its input), rectified (its output), or polynomial (four tensors)."""
-    rotated_copies: bool
-    copied_output: bool
+    rotates: bool
+    joined: bool
+    beside: str
+    """Empty, or `one` or `two` norms before an attention and a feed-forward side by side."""
+    order: str
+    """Where norms stand: before, behind or around."""
+    learned_positions: bool
+    thins_embedding: bool
+    scaled_query: bool
+    drops_scores: bool
     masks: int
     plain: bool
     capped: bool
@@ -72,15 +94,19 @@ def block_of(skeleton: Skeleton) -> Block:
     kind = skeleton.model_type
     activation = "polynomial" if kind in POLYNOMIAL else "rectified" if kind in RECTIFIED else "smooth"
     return Block(
-        norms=len([one for one in norms if one not in heads]) or 2,
         head_norms=bool(heads),
         native=any(len(module.parameters) > 1 for module in norms),
         shifted=kind in SHIFTED,
-        shared_input=kind == "gpt_neox",
         gated=any(module.leaf in ("gate_proj", "gate_up_proj", "w1") for module in first),
         activation=activation,
-        rotated_copies=kind in ROTATED_COPIES,
-        copied_output=kind in COPIED_OUTPUT,
+        rotates=kind not in UNROTATED,
+        joined=kind in JOINED,
+        beside=BESIDE.get(kind, ""),
+        order=ORDERS.get(kind, "before"),
+        learned_positions=kind in LEARNED_POSITIONS,
+        thins_embedding=kind in THINS_EMBEDDING,
+        scaled_query=kind in SCALED_QUERY,
+        drops_scores=kind in DROPS_SCORES,
         masks=MASKS.get(kind, 0),
         plain=kind in PLAIN,
         capped=kind in CAPPED,

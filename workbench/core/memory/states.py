@@ -6,23 +6,13 @@ from dataclasses import dataclass
 
 from workbench.core.errors import UserError
 from workbench.core.memory.numbers import Numbers
+from workbench.core.memory.optimizers import optimizer_bytes, trained_shapes
 from workbench.core.memory.updates import shared_update_bytes
 from workbench.core.methods.lora import FROM_WEIGHTS
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import LINEAR, Module, Skeleton
 from workbench.core.models.stored import Stored, of_bitsandbytes
 from workbench.core.recipe import Recipe
-
-STATES = {
-    "adamw": 2.0,
-    "paged_adamw": 0.0,
-    "sgd": 0.0,
-}
-"""Optimizer states per trained parameter in its own precision; paged ones lie outside the allocator."""
-
-EIGHT_BIT = 2 * (1 + 4 / 256)
-"""Bytes a parameter of 8-bit AdamW: two states of a byte, and a float32 scale a block of 256."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelStates:
@@ -92,14 +82,7 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
     count = recipe.method.facts.count(skeleton, recipe.method.knobs)
     trainable = count.total
     optimizer = recipe.training.optimizer
-    if optimizer == "adamw_8bit":
-        state = int(trainable * EIGHT_BIT)
-    elif optimizer == "paged_adamw_8bit":
-        state = 0
-    elif optimizer == "adafactor":
-        state = _factored(skeleton, count.added, trainable)
-    else:
-        state = int(trainable * STATES[optimizer] * numbers.trained)
+    state = optimizer_bytes(optimizer, trained_shapes(recipe, skeleton, count), numbers.trained)
     if recipe.method.name == "adalora":
         state += 3 * trainable * numbers.trained  # its means of how much each rank matters
     copies = 2 if recipe.method.knobs.get("start") in FROM_WEIGHTS else 1  # how the matrices started is kept
@@ -112,10 +95,3 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
         added=trainable if count.added else 0,
         share=count.share(skeleton),
     )
-
-
-def _factored(skeleton: Skeleton, added: bool, trainable: int) -> int:
-    """Adafactor's float32 row and column means (Shazeer and Stern 2018, section 3); thin matrices gain nothing."""
-    if added:
-        return 4 * trainable
-    return 4 * sum(sum(shape) for module in skeleton.modules for _, shape in module.parameters)

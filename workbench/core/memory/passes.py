@@ -1,0 +1,174 @@
+"""A whole micro-batch's passes, layer by layer: what is kept at the loss, and the most that the backward pass takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.core.memory.blocks import CAPPED, Block, block_of
+from workbench.core.memory.decoders import Layer, run_layer
+from workbench.core.memory.loop import Loop
+from workbench.core.memory.numbers import Numbers
+from workbench.core.memory.pieces import FLOAT, Rows, layer_norm, rms_norm
+from workbench.core.memory.placing import Placed, place
+from workbench.core.memory.states import base_storage
+from workbench.core.memory.tape import NOTHING, Backward, Piece, Tape, Tensor
+from workbench.core.memory.wraps import Base
+from workbench.core.models.skeleton import Module, Skeleton
+from workbench.core.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """What the passes of one micro-batch take, in bytes, beside what stays for the whole run."""
+
+    kept: int
+    """What waits for the backward pass when the loss is computed, logits left out."""
+    passing: int
+    """What the forward pass alone holds on to until the loss is there, logits left out."""
+    head: int
+    """The most while the output layer is gone back through, gradients of parameters among it."""
+    layers: int
+    """The most while a layer is gone back through, gradients of parameters among it."""
+    end: int
+    """The gradient of what the embedding gives, where that is trained, and where it is tied a second one."""
+    logit: int
+    """Bytes a logit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One layer, gone forth and back through."""
+
+    kept: int
+    """Until the backward pass; with checkpointing, beside the layer's input."""
+    passing: int
+    """What the forward pass alone holds on to."""
+    backward: Backward
+    width: int
+    """Bytes a value of what it gives."""
+    grad: bool
+
+
+def run_passes(
+    recipe: Recipe, skeleton: Skeleton, numbers: Numbers, loop: Loop, row: int, places: int, masked: bool
+) -> Passes:
+    """The passes over rows of `row` tokens, of which `places` get logits. `masked`: whether attention has a mask."""
+    placed, block = place(recipe, skeleton), block_of(skeleton)
+    batch = recipe.training.micro_batch
+    rows = Rows(batch, row + placed.virtual, row + placed.virtual + placed.prefix)
+    full = recipe.method.name == "full"
+    base = Base(numbers, base_storage(recipe, skeleton), skeleton.output_layer, full, placed.biases)
+    checkpointing = recipe.training.gradient_checkpointing
+    accumulated = recipe.accumulation > 1
+    eager = recipe.model.attention == "eager"
+    early = placed.early or checkpointing  # Transformers has the embedding's output require a gradient with it
+    width, grad = numbers.weight, early
+    done: list[_Done] = []
+    inputs: list[int] = []
+    known: dict[object, _Done] = {}
+    by_layer: dict[int, list[Module]] = {}
+    for module in skeleton.linear_layers:
+        if module.layer is not None:
+            by_layer.setdefault(module.layer, []).append(module)
+    for number in range(skeleton.layers):
+        modules = tuple(by_layer.get(number, ()))
+        prompt = placed.prompts if number >= skeleton.layers - placed.prompted else 0
+        sites = {name: one for name, one in placed.sites.items() if f".{number}." in f".{name}."}
+        shapes = tuple(
+            (one.leaf, one.in_features, one.out_features, one.name in placed.around, one.name in sites)
+            for one in modules
+        )
+        windowed = _windowed(skeleton, number, rows)
+        key = (shapes, len(sites), prompt, width, grad, windowed)
+        if key not in known:
+            layer = Layer(
+                skeleton, block, base, rows, masked or windowed, eager, modules, placed.around, sites, placed.beside,
+                placed.norms, prompt,
+            )  # fmt: skip
+            known[key] = _run(layer, width, grad, checkpointing, accumulated)
+        inputs.append(rows.tokens * skeleton.hidden_size * width)
+        done.append(known[key])
+        width, grad = known[key].width, known[key].grad
+    tail, head = _tail(skeleton, block, base, placed, rows, width, grad, batch * places, accumulated)
+    shared = _shared(skeleton, block, numbers, rows, masked, eager, checkpointing)
+    if early and block.thins_embedding:
+        shared += rows.tokens * skeleton.hidden_size
+    if checkpointing and not full and (block.learned_positions or placed.virtual):
+        shared += inputs[0]  # the embedding's output, which is a leaf of the graph then
+    kept = shared + (sum(inputs) if checkpointing else 0) + sum(one.kept for one in done)
+    now, highest = kept, 0
+    vocabulary = skeleton.vocabulary * skeleton.hidden_size * numbers.trained
+    tied = full and skeleton.tied
+    grown = vocabulary if tied else tail[1].grown  # of a tied weight the first gradient waits for the second
+    for one, given in zip(reversed(done), reversed(inputs), strict=True):
+        now -= one.kept
+        highest = max(highest, now + grown + one.backward.peak)
+        now -= given if checkpointing else 0
+        grown += one.backward.grown
+    end = 0
+    if full:
+        beside = vocabulary * (int(tied) + int(accumulated))
+        summed = tied and not (numbers.autocast and numbers.weight == FLOAT)  # a view, to which nothing is added
+        end = max(inputs[0] + beside, beside + (vocabulary if summed else 0))
+    elif early:
+        end = inputs[0] + (vocabulary if placed.tokens else 0)
+    passing = sum(one.passing for one in done) + tail[2]
+    return Passes(kept + tail[0], passing, kept + tail[1].peak, highest, end, head)
+
+
+def _run(layer: Layer, width: int, grad: bool, checkpointing: bool, accumulated: bool) -> _Done:
+    """A layer. What stands behind it is not computed again with checkpointing, and is kept."""
+    count = layer.rows.tokens * layer.skeleton.hidden_size
+    tape = Tape(layer.base.low)
+    hidden = Tensor(count, width, grad, NOTHING if checkpointing else Piece(count * width))
+    result = run_layer(tape, layer, hidden)
+    behind = next((one for name, one in layer.sites.items() if name.rpartition(".")[2].isdigit()), None)
+    outer, kept, back = Tape(layer.base.low), 0, Backward(0, 0)
+    if behind is not None and not checkpointing:
+        result = layer.adapted(tape, behind, result, result)
+    elif behind is not None:
+        given = Tensor(count, result.width, result.grad, NOTHING)
+        result = layer.adapted(outer, behind, given, given)
+        kept, back = outer.kept(), outer.backward(result, accumulated)
+    passing = tape.passing(checkpointing) + outer.passing(False)
+    inside = tape.backward(result, accumulated) if tape.nodes else Backward(0, 0)
+    both = Backward(max(inside.peak + kept, back.peak), inside.grown + back.grown)
+    return _Done(kept if checkpointing else tape.kept(), passing, both, result.width, result.grad)
+
+
+def _tail(
+    skeleton: Skeleton, block: Block, base: Base, placed: Placed, rows: Rows, width: int, grad: bool, places: int,
+    accumulated: bool,
+) -> tuple[tuple[int, Backward, int], int]:  # fmt: skip
+    """The last norm and the output layer: what they keep, the way back, what passes, and bytes a logit."""
+    tape, hidden, numbers = Tape(base.low), skeleton.hidden_size, base.numbers
+    given = Tensor(rows.tokens * hidden, width, grad, Piece(rows.tokens * hidden * width))
+    trained = base.trained or placed.norms
+    if block.native:
+        normed = layer_norm(tape, given, rows.tokens, trained or base.biases)
+    else:
+        normed = rms_norm(tape, given, rows.tokens, trained, block.shifted)
+    chosen = tape.copy(normed, places * hidden)
+    held = numbers.weight
+    weight = tape.parameter(skeleton.vocabulary * hidden, held, base.trained)
+    logits = tape.product(chosen, weight, places * skeleton.vocabulary)
+    extra = logits.size if skeleton.model_type in CAPPED else 0
+    tape.held += [normed.piece, chosen.piece]
+    return (tape.kept() + extra, tape.backward(logits, accumulated), tape.passing(False)), logits.width
+
+
+def _shared(
+    skeleton: Skeleton, block: Block, numbers: Numbers, rows: Rows, masked: bool, eager: bool, checkpointing: bool
+) -> int:
+    """What all layers read: tables of rotary positions, and where layers are computed again the mask."""
+    total = 2 * rows.length * skeleton.head_dim * numbers.weight if block.rotates else 0
+    if checkpointing and (masked or eager or block.plain):
+        each = numbers.weight if eager or block.plain else 1
+        total += each * rows.tokens * rows.keys
+    return total
+
+
+def _windowed(skeleton: Skeleton, number: int, rows: Rows) -> bool:
+    """Whether a layer's window is shorter than the rows, which takes a mask."""
+    within = not skeleton.windowed or number in skeleton.windowed
+    return within and 0 < skeleton.window <= rows.keys
