@@ -140,7 +140,12 @@ def _prompted(
 ) -> Tensor:
     """LLaMA-Adapter: queries once more, which see trained vectors, by a gate (PEFT's adaption_prompt/layer.py)."""
     skeleton, rows = layer.skeleton, layer.rows
-    query = rotate(tape, layer.base.product(tape, before[0], given), layer.base.numbers.weight, False, 1)
+    query = layer.base.product(tape, before[0], given)
+    if len(before) == 1:
+        query = tape.parts(query, (query.count // 3,) * 3)[0]
+        query = query if rows.batch == 1 else tape.copy(query)
+    if layer.block.rotates:
+        query = rotate(tape, query, layer.base.numbers.weight, False, 1)
     width = query.width
     pairs = tape.parameter(rows.batch * layer.prompt * skeleton.heads * skeleton.head_dim, width, True)
     count = rows.tokens * skeleton.heads * layer.prompt
@@ -149,7 +154,7 @@ def _prompted(
     tape.nodes[-1].saved = (weights.piece,)
     weights = tape.multiply(tape.cast(weights, width), tape.parameter(1, 4, True))
     added = tape.copy(tape.product(weights, pairs, query.count))
-    for one in behind[:1]:
+    for one in behind[: int(len(before) > 1)]:
         added = layer.base.product(tape, one, added)
     return tape.cast(tape.add(out, added), out.width)
 

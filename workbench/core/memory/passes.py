@@ -11,7 +11,7 @@ from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.pieces import FLOAT, Rows, layer_norm, rms_norm
 from workbench.core.memory.placing import Placed, place
 from workbench.core.memory.states import base_storage
-from workbench.core.memory.tape import NOTHING, Backward, Piece, Tape, Tensor
+from workbench.core.memory.tape import Backward, Piece, Tape, Tensor
 from workbench.core.memory.wraps import Base
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.recipe import Recipe
@@ -90,7 +90,8 @@ def run_passes(
         done.append(known[key])
         width, grad = known[key].width, known[key].grad
     tail, head = _tail(skeleton, block, base, placed, rows, width, grad, batch * places, accumulated)
-    shared = _shared(skeleton, block, numbers, rows, masked, eager, checkpointing)
+    alone = 1 if recipe.data.packing is True else batch  # of packed rows the mask is made from their places
+    shared = _shared(skeleton, block, numbers, rows, (masked or eager or block.plain) and checkpointing, alone, eager)
     if early and block.thins_embedding:
         shared += rows.tokens * skeleton.hidden_size
     if checkpointing and not full and (block.learned_positions or placed.virtual):
@@ -101,9 +102,8 @@ def run_passes(
     tied = full and skeleton.tied
     grown = vocabulary if tied else tail[1].grown  # of a tied weight the first gradient waits for the second
     for one, given in zip(reversed(done), reversed(inputs), strict=True):
-        now -= one.kept
+        now -= one.kept + (given if checkpointing else 0)  # a layer that is computed again keeps what it reads itself
         highest = max(highest, now + grown + one.backward.peak)
-        now -= given if checkpointing else 0
         grown += one.backward.grown
     end = 0
     if full:
@@ -120,19 +120,20 @@ def _run(layer: Layer, width: int, grad: bool, checkpointing: bool, accumulated:
     """A layer. What stands behind it is not computed again with checkpointing, and is kept."""
     count = layer.rows.tokens * layer.skeleton.hidden_size
     tape = Tape(layer.base.low)
-    hidden = Tensor(count, width, grad, NOTHING if checkpointing else Piece(count * width))
+    hidden = Tensor(count, width, grad, Piece(count * width))
     result = run_layer(tape, layer, hidden)
     behind = next((one for name, one in layer.sites.items() if name.rpartition(".")[2].isdigit()), None)
     outer, kept, back = Tape(layer.base.low), 0, Backward(0, 0)
     if behind is not None and not checkpointing:
         result = layer.adapted(tape, behind, result, result)
     elif behind is not None:
-        given = Tensor(count, result.width, result.grad, NOTHING)
+        given = Tensor(count, result.width, result.grad, Piece(count * result.width))
         result = layer.adapted(outer, behind, given, given)
         kept, back = outer.kept(), outer.backward(result, accumulated)
     passing = tape.passing(checkpointing) + outer.passing(False)
+    tape.ahead += hidden.size if checkpointing and tape.ahead else 0
     inside = tape.backward(result, accumulated) if tape.nodes else Backward(0, 0)
-    both = Backward(max(inside.peak + kept, back.peak), inside.grown + back.grown)
+    both = Backward(max(inside.peak, back.peak), inside.grown + back.grown)
     return _Done(kept if checkpointing else tape.kept(), passing, both, result.width, result.grad)
 
 
@@ -158,14 +159,12 @@ def _tail(
 
 
 def _shared(
-    skeleton: Skeleton, block: Block, numbers: Numbers, rows: Rows, masked: bool, eager: bool, checkpointing: bool
+    skeleton: Skeleton, block: Block, numbers: Numbers, rows: Rows, masked: bool, masks: int, eager: bool
 ) -> int:
-    """What all layers read: tables of rotary positions, and where layers are computed again the mask."""
+    """What all layers read: tables of rotary positions, and so many masks where layers are computed again."""
     total = 2 * rows.length * skeleton.head_dim * numbers.weight if block.rotates else 0
-    if checkpointing and (masked or eager or block.plain):
-        each = numbers.weight if eager or block.plain else 1
-        total += each * rows.tokens * rows.keys
-    return total
+    each = numbers.weight if eager or block.plain else 1
+    return total + (each * masks * rows.length * rows.keys if masked else 0)
 
 
 def _windowed(skeleton: Skeleton, number: int, rows: Rows) -> bool:

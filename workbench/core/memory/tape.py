@@ -82,6 +82,8 @@ class Tape:
     """Trained float32 weights that mixed precision has cast in this pass."""
     held: list[Piece] = field(default_factory=list)
     """What else is there until the forward pass ends, such as a cache of keys and values."""
+    ahead: int = 0
+    """The most that was there at once in the forward pass, as far as that is told."""
 
     def parameter(self, count: int, width: int, trained: bool) -> Tensor:
         """A weight, which lies elsewhere."""
@@ -172,6 +174,11 @@ class Tape:
         """What is kept until the backward pass."""
         return sum(one.size for one in {id(one): one for node in self.nodes for one in node.saved}.values())
 
+    def makes(self, size: int, *there: Tensor) -> None:
+        """So much is made in the forward pass and let go again, beside what is kept and these tensors."""
+        kept = {id(one): one for node in self.nodes for one in node.saved} | {id(one.piece): one.piece for one in there}
+        self.ahead = max(self.ahead, size + sum(one.size for one in kept.values()))
+
     def passing(self, again: bool) -> int:
         """What the forward pass alone holds on to; all of it where operations are done `again` in the backward pass."""
         kept = set() if again else {id(piece) for node in self.nodes for piece in node.saved}
@@ -222,7 +229,7 @@ class Tape:
                     peak = max(peak, now + one.size)
                     now += one.size - _let_go(gradient) - _let_go(before)
                     gradients[id(one)] = _Gradient(one.size, 1, False)
-        return Backward(peak, grown)
+        return Backward(max(peak, self.ahead + result.size), grown)
 
 
 def _let_go(gradient: _Gradient | None) -> int:

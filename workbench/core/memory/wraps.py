@@ -87,7 +87,7 @@ def _low_rank(tape: Tape, base: Base, around: Around, module: Module, given: Ten
     first = tape.parameter(rank * module.in_features, numbers.trained, True)
     second = tape.parameter(rank * module.out_features, numbers.trained, True)
     if around.settings.get("dora"):
-        return _directed(tape, base, around, module, source, result, first, second, bare)
+        return _directed(tape, base, around, module, given, source, result, first, second, bare)
     if around.dropout:
         source = tape.dropout(source)
     update = tape.scale(tape.product(tape.product(source, first, rows * rank), second, rows * module.out_features))
@@ -98,14 +98,16 @@ def _low_rank(tape: Tape, base: Base, around: Around, module: Module, given: Ten
 
 
 def _directed(
-    tape: Tape, base: Base, around: Around, module: Module, source: Tensor, result: Tensor, first: Tensor,
-    second: Tensor, bare: bool,
+    tape: Tape, base: Base, around: Around, module: Module, given: Tensor, source: Tensor, result: Tensor,
+    first: Tensor, second: Tensor, bare: bool,
 ) -> Tensor:  # fmt: skip
     """DoRA: both results are scaled by a trained magnitude. With dropout the base's is computed again, thinned."""
     rows, width = source.count // module.in_features, result.width
-    own = result
+    own, before = result, source
     if around.dropout:
         source = tape.dropout(source)
+    tape.makes(_norms(base, module, source.width), given, before, source, result)
+    if around.dropout:
         weight = tape.parameter(module.in_features * module.out_features, base.numbers.weight, False)
         if base.bits:
             weight = Tensor(weight.count, weight.width, False, Piece(weight.size))
@@ -118,6 +120,17 @@ def _directed(
     both = tape.add(tape.multiply(own, magnitude), tape.scale(tape.multiply(update, magnitude)))
     added = tape.add(result, both)
     return added if bare else tape.cast(added, width)
+
+
+def _norms(base: Base, module: Module, width: int) -> int:
+    """What DoRA makes for the norms of its weights: the update of a whole identity matrix, and their sum, written out.
+
+    (PEFT's tuners/lora/dora.py: get_lora_weight and get_weight_norm.)
+    """
+    square, size = module.in_features**2, module.in_features * module.out_features
+    low = HALF if base.low and width != HALF else 0
+    written = (low + width if low else width) + (width if base.bits or base.numbers.weight != width else 0)
+    return max(square * (width + low), square * (low or width) + size * (written + 2 * width))
 
 
 def _adaptive(tape: Tape, base: Base, around: Around, module: Module, given: Tensor) -> Tensor:
