@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from memory_others import ARCHITECTURES, LINES
 from memory_sweep import DRAWN, Line, draw, fits
 
 from workbench.core.memory.device import Device
@@ -160,6 +161,7 @@ def main() -> int:
     parser.add_argument("--unseen", action="store_true", help="models and settings that came after the formula")
     parser.add_argument("--every", action="store_true", help="both those and the ones that it was written with")
     parser.add_argument("--only", default="", help="configurations whose words hold this")
+    parser.add_argument("--others", action="store_true", help="architectures beside the main ones")
     parser.add_argument("--seed", type=int, help="draw configurations at random in place of the grid's")
     parser.add_argument("--count", type=int, default=100, help="how many are drawn")
     parser.add_argument("--shown", type=float, default=0.03, help="errors above this share are shown with their parts")
@@ -199,6 +201,8 @@ def main() -> int:
 
 
 def _chosen(options: argparse.Namespace) -> list[Line]:
+    if options.others:
+        return LINES
     if options.seed is not None:
         return draw(options.seed, options.count)
     if options.every:
@@ -215,7 +219,7 @@ def _line(
     if name not in skeletons:
         folder.mkdir()
         (folder / "config.json").write_text(
-            json.dumps({"max_position_embeddings": 131072, **{**MODELS, **OTHERS, **DRAWN}[name]})
+            json.dumps({"max_position_embeddings": 131072, **{**MODELS, **OTHERS, **DRAWN, **ARCHITECTURES}[name]})
         )
         prepare_environment(1, True)
         from workbench.engine.skeletons import build_skeleton

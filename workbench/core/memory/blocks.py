@@ -24,7 +24,10 @@ LEARNED_POSITIONS = ("gpt2", "opt", "gpt_bigcode", "gpt_neo")
 THINS_EMBEDDING = ("gpt2", "gpt_bigcode")
 """Architectures that thin what goes into the first block by default."""
 
-BESIDE = {"gpt_neox": "two", "phi": "one", "cohere": "one", "falcon": "one", "gptj": "one", "codegen": "one"}
+BESIDE = {
+    "gpt_neox": "two", "phi": "one", "cohere": "one", "cohere2": "one", "falcon": "one", "gptj": "one",
+    "codegen": "one",
+}  # fmt: skip
 """Architectures whose feed-forward stands beside the attention, behind a norm of its own (two) or the same (one)."""
 
 ORDERS = {"olmo2": "behind", "olmo3": "behind", "gemma2": "around", "gemma3_text": "around", "glm4": "around"}
@@ -51,8 +54,11 @@ HELD_AGAINST_TRACES = (
 )  # fmt: skip
 """Architectures of which the formula was within 4 % of traces, every weight trained or small matrices alone."""
 
-SHIFTED = ("gemma", "gemma2", "gemma3_text")
-"""Architectures whose norms multiply by 1 + weight in float32."""
+SHIFTED = ("gemma", "gemma2", "gemma3_text", "olmo2", "olmo3")
+"""Architectures whose RMS norms multiply by their weight in float32."""
+
+CENTRED = ("cohere", "cohere2")
+"""Architectures whose LayerNorm is a chain of operations in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,8 @@ class Block:
 
     head_norms: bool
     """Whether queries and keys are normalised too."""
-    native: bool
-    """LayerNorm, one operation, rather than RMSNorm, a chain of them in float32."""
-    shifted: bool
+    norm: str
+    """native for LayerNorm, one operation; rms, shifted or centred for chains of operations in float32."""
     gated: bool
     activation: str
     """smooth (keeps its input), rectified (its output), or polynomial (four tensors)."""
@@ -95,8 +100,7 @@ def block_of(skeleton: Skeleton) -> Block:
     activation = "polynomial" if kind in POLYNOMIAL else "rectified" if kind in RECTIFIED else "smooth"
     return Block(
         head_norms=bool(heads),
-        native=any(len(module.parameters) > 1 for module in norms),
-        shifted=kind in SHIFTED,
+        norm=_norm_of(kind, norms),
         gated=any(module.leaf in ("gate_proj", "gate_up_proj", "w1") for module in first),
         activation=activation,
         rotates=kind not in UNROTATED,
@@ -113,6 +117,12 @@ def block_of(skeleton: Skeleton) -> Block:
         experts=_experts(first, skeleton.hidden_size),
         dense=_dense(first, skeleton),
     )
+
+
+def _norm_of(kind: str, norms: list[Module]) -> str:
+    if kind in SHIFTED or kind in CENTRED:
+        return "shifted" if kind in SHIFTED else "centred"
+    return "native" if any(len(module.parameters) > 1 for module in norms) else "rms"
 
 
 def _experts(block: list[Module], hidden: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.memory.blocks import Block
-from workbench.core.memory.pieces import Attention, Rows, activate, attend, layer_norm, rms_norm, rotate
+from workbench.core.memory.pieces import Attention, Rows, activate, attend, norm, rotate
 from workbench.core.memory.tape import Piece, Tape, Tensor
 from workbench.core.memory.wraps import WRAPS, Around, Base, bottleneck
 from workbench.core.models.skeleton import Module, Skeleton
@@ -56,11 +56,9 @@ class Layer:
         return tape.add(result, bottleneck(tape, self.base.numbers, settings, self.skeleton, read))
 
     def norm(self, tape: Tape, given: Tensor) -> Tensor:
-        trained = self.base.trained or self.norms
-        if self.block.native:
-            biased = tape.parameter(0, given.width, self.base.biases)
-            return layer_norm(tape, given, self.rows.tokens, trained or biased.grad)
-        return rms_norm(tape, given, self.rows.tokens, trained, self.block.shifted)
+        """A norm of the block's kind. A bias that is trained takes a gradient through it."""
+        trained = self.base.trained or self.norms or (self.base.biases and self.block.norm == "native")
+        return norm(tape, self.block.norm, given, self.rows.tokens, trained)
 
 
 def run_layer(tape: Tape, layer: Layer, hidden: Tensor) -> Tensor:
@@ -107,9 +105,9 @@ def _attention(tape: Tape, layer: Layer, given: Tensor, modules: list[Module]) -
     if block.scaled_query:
         query = tape.scale(query)
     if block.head_norms:
-        heads = rows.tokens * skeleton.heads
-        query = _head_norm(tape, layer, query, heads)
-        key = _head_norm(tape, layer, key, rows.tokens * skeleton.key_value_heads)
+        trained, wide = layer.base.trained or layer.norms, block.norm
+        query = norm(tape, wide, query, rows.tokens * skeleton.heads, trained)
+        key = norm(tape, wide, key, rows.tokens * skeleton.key_value_heads, trained)
     if block.rotates:
         table = layer.base.numbers.weight
         query, key = (rotate(tape, one, table, block.joined, 1) for one in (query, key))
@@ -126,13 +124,6 @@ def _attention(tape: Tape, layer: Layer, given: Tensor, modules: list[Module]) -
     for one in behind[:1]:
         out = layer.linear(tape, one, out)
     return _prompted(tape, layer, given, out, before, behind) if layer.prompt else out
-
-
-def _head_norm(tape: Tape, layer: Layer, given: Tensor, rows: int) -> Tensor:
-    trained = layer.base.trained or layer.norms
-    if layer.block.native:
-        return layer_norm(tape, given, rows, trained)
-    return rms_norm(tape, given, rows, trained, layer.block.shifted)
 
 
 def _prompted(

@@ -8,7 +8,7 @@ from workbench.core.memory.blocks import CAPPED, Block, block_of
 from workbench.core.memory.decoders import Layer, run_layer
 from workbench.core.memory.loop import Loop
 from workbench.core.memory.numbers import Numbers
-from workbench.core.memory.pieces import FLOAT, Rows, layer_norm, rms_norm
+from workbench.core.memory.pieces import FLOAT, Rows, norm
 from workbench.core.memory.placing import Placed, place
 from workbench.core.memory.states import base_storage
 from workbench.core.memory.tape import Backward, Piece, Tape, Tensor
@@ -144,11 +144,8 @@ def _tail(
     """The last norm and the output layer: what they keep, the way back, what passes, and bytes a logit."""
     tape, hidden, numbers = Tape(base.low), skeleton.hidden_size, base.numbers
     given = Tensor(rows.tokens * hidden, width, grad, Piece(rows.tokens * hidden * width))
-    trained = base.trained or placed.norms
-    if block.native:
-        normed = layer_norm(tape, given, rows.tokens, trained or base.biases)
-    else:
-        normed = rms_norm(tape, given, rows.tokens, trained, block.shifted)
+    trained = base.trained or placed.norms or (base.biases and block.norm == "native")
+    normed = norm(tape, block.norm, given, rows.tokens, trained)
     chosen = tape.copy(normed, places * hidden)
     held = numbers.weight
     weight = tape.parameter(skeleton.vocabulary * hidden, held, base.trained)

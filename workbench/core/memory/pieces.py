@@ -30,7 +30,7 @@ class Rows:
 def rms_norm(tape: Tape, given: Tensor, rows: int, trained: bool, shifted: bool) -> Tensor:
     """x / rms(x) · weight, as a chain of operations in float32.
 
-    `shifted`: the weight is 1 + what is trained, and multiplies in float32, as Gemma has it.
+    `shifted`: the weight multiplies in float32, as Gemma's 1 + weight and OLMo 2's do.
     """
     wide = tape.cast(given, FLOAT)
     power = tape.record(wide.count, FLOAT, (wide,), (wide.piece,), scratch=wide.size)
@@ -44,6 +44,27 @@ def rms_norm(tape: Tape, given: Tensor, rows: int, trained: bool, shifted: bool)
         normed = tape.cast(normed, given.width)
     scaled = tape.multiply(normed, weight)
     return tape.cast(scaled, given.width)
+
+
+def centred_norm(tape: Tape, given: Tensor, rows: int, trained: bool) -> Tensor:
+    """A LayerNorm without a bias, operation by operation in float32, which takes the mean away twice, as Cohere has it."""
+    wide = tape.cast(given, FLOAT)
+    centred = tape.record(wide.count, FLOAT, (wide,), shares=True)
+    power = tape.record(wide.count, FLOAT, (centred,), (centred.piece,), scratch=wide.size)
+    root = tape.record(rows, FLOAT, (power,))
+    if root.grad:
+        tape.nodes[-1].saved = (root.piece,)
+    normed = tape.multiply(tape.record(wide.count, FLOAT, (wide,), shares=True), root)
+    return tape.cast(tape.multiply(normed, tape.parameter(0, FLOAT, trained)), given.width)
+
+
+def norm(tape: Tape, kind: str, given: Tensor, rows: int, trained: bool) -> Tensor:
+    """The norm of an architecture: native, centred, or rms with a weight in the given numbers or (shifted) in float32."""
+    if kind == "native":
+        return layer_norm(tape, given, rows, trained)
+    if kind == "centred":
+        return centred_norm(tape, given, rows, trained)
+    return rms_norm(tape, given, rows, trained, kind == "shifted")
 
 
 def layer_norm(tape: Tape, given: Tensor, rows: int, trained: bool) -> Tensor:
