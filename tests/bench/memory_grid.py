@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import memory_kinds
 from memory_others import ARCHITECTURES, LINES
 from memory_sweep import DRAWN, Line, draw, fits
 
@@ -162,6 +163,7 @@ def main() -> int:
     parser.add_argument("--every", action="store_true", help="both those and the ones that it was written with")
     parser.add_argument("--only", default="", help="configurations whose words hold this")
     parser.add_argument("--others", action="store_true", help="architectures beside the main ones")
+    parser.add_argument("--kinds", action="store_true", help="PEFT's kinds of adapters")
     parser.add_argument("--seed", type=int, help="draw configurations at random in place of the grid's")
     parser.add_argument("--count", type=int, default=100, help="how many are drawn")
     parser.add_argument("--shown", type=float, default=0.03, help="errors above this share are shown with their parts")
@@ -201,6 +203,8 @@ def main() -> int:
 
 
 def _chosen(options: argparse.Namespace) -> list[Line]:
+    if options.kinds:
+        return memory_kinds.LINES
     if options.others:
         return LINES
     if options.seed is not None:

@@ -13,7 +13,9 @@ Line = tuple[str, dict[str, Any], int, dict[str, Any]]
 """Model, method, longest row in tokens, and settings as `memory_grid` has them."""
 
 
-def _gated(kind: str, hidden: int, inner: int, layers: int, heads: int, groups: int, vocabulary: int, **rest: Any) -> Any:
+def _gated(
+    kind: str, hidden: int, inner: int, layers: int, heads: int, groups: int, vocabulary: int, **rest: Any
+) -> Any:
     return {"model_type": kind, "vocab_size": vocabulary, "hidden_size": hidden, "intermediate_size": inner,
             "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": groups,
             "tie_word_embeddings": False, **rest}  # fmt: skip
@@ -132,7 +134,10 @@ def _method(chance: random.Random) -> dict[str, Any]:
     if drawn < 0.18:
         return {"name": "full"}
     if drawn < 0.65:
-        method: dict[str, Any] = {"name": "lora" if drawn < 0.42 else "qlora", "rank": chance.choice((4, 8, 16, 64, 256))}
+        method: dict[str, Any] = {
+            "name": "lora" if drawn < 0.42 else "qlora",
+            "rank": chance.choice((4, 8, 16, 64, 256)),
+        }
         method["targets"] = chance.choice(("all-linear", "all-linear", "attention", "q+v"))
         if chance.random() < 0.3:
             method["dropout"] = 0.05

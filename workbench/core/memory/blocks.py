@@ -54,6 +54,9 @@ HELD_AGAINST_TRACES = (
 )  # fmt: skip
 """Architectures of which the formula was within 4 % of traces, every weight trained or small matrices alone."""
 
+UNQUANTISED = ("falcon",)
+"""Architectures with linear layers of their own class, which Transformers does not quantise by bitsandbytes."""
+
 SHIFTED = ("gemma", "gemma2", "gemma3_text", "olmo2", "olmo3")
 """Architectures whose RMS norms multiply by their weight in float32."""
 

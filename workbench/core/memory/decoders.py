@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.memory.blocks import Block
+from workbench.core.memory.peft_wraps import PEFT_WRAPS
 from workbench.core.memory.pieces import Attention, Rows, activate, attend, norm, rotate
 from workbench.core.memory.tape import Piece, Tape, Tensor
-from workbench.core.memory.wraps import WRAPS, Around, Base, bottleneck
+from workbench.core.memory.wraps import WRAPS, Around, Base, bottleneck, read
 from workbench.core.models.skeleton import Module, Skeleton
 
 ATTENTION_OUTPUT = ("o_proj", "out_proj", "dense", "c_proj")
@@ -47,7 +48,8 @@ class Layer:
         if around is None:
             result = self.base.product(tape, module, given)
         else:
-            result = WRAPS[around.kind](tape, self.base, around, module, given)
+            wrap = WRAPS.get(around.kind) or PEFT_WRAPS.get(around.kind, read)
+            result = wrap(tape, self.base, around, module, given)
         settings = self.sites.get(module.name)
         return result if settings is None else self.adapted(tape, settings, result, result)
 
@@ -66,7 +68,7 @@ def run_layer(tape: Tape, layer: Layer, hidden: Tensor) -> Tensor:
     block = layer.block
     inner = [one for one in layer.modules if is_attention(one)]
     outer = [one for one in layer.modules if not is_attention(one)]
-    if block.beside == "one" or block.beside == "two":
+    if block.beside:
         read = layer.norm(tape, hidden)
         attended = _thinned(tape, block, _attention(tape, layer, read, inner))
         forward = _feed_forward(tape, layer, read if block.beside == "one" else layer.norm(tape, hidden), outer)
@@ -97,9 +99,7 @@ def _attention(tape: Tape, layer: Layer, given: Tensor, modules: list[Module]) -
     query_count = rows.tokens * skeleton.heads * skeleton.head_dim
     pair_count = rows.tokens * skeleton.key_value_heads * skeleton.head_dim
     if len(before) == 1:
-        query, key, value = tape.parts(
-            layer.linear(tape, before[0], given), (query_count, pair_count, pair_count)
-        )
+        query, key, value = tape.parts(layer.linear(tape, before[0], given), (query_count, pair_count, pair_count))
     else:
         query, key, value = (layer.linear(tape, one, given) for one in before[:3])
     if block.scaled_query:
@@ -204,6 +204,8 @@ def _experts(tape: Tape, layer: Layer, given: Tensor, before: list[Module], behi
     weighed = tape.copy(tape.multiply(out, share))
     result = tape.record(given.count, width, (weighed,))
     if behind and before:
-        own = _gated(tape, layer, given, [one for one in before if one.leaf in ("gate_proj", "up_proj", "gate_up_proj")])
+        own = _gated(
+            tape, layer, given, [one for one in before if one.leaf in ("gate_proj", "up_proj", "gate_up_proj")]
+        )
         result = tape.add(result, layer.linear(tape, behind[0], own))
     return result

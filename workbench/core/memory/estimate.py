@@ -13,7 +13,7 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device
 from workbench.core.memory.loop import TRAINER, Loop
-from workbench.core.memory.numbers import Numbers, choose_numbers
+from workbench.core.memory.numbers import choose_numbers
 from workbench.core.memory.passes import run_passes
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import ModelStates, base_storage, model_states
@@ -129,7 +129,7 @@ def estimate_memory(
     longest = row_limit(recipe, rows)
     batch = recipe.training.micro_batch
     places = batch * _places(longest, loop)
-    passes = run_passes(recipe, skeleton, numbers, loop, longest.tokens, _places(longest, loop), is_masked(recipe, loop))
+    passes = run_passes(recipe, skeleton, numbers, longest.tokens, _places(longest, loop), is_masked(recipe, loop))
     fixed = fixed_update_bytes(recipe, skeleton, numbers)
     vocabulary, hidden = skeleton.vocabulary, skeleton.hidden_size
     held = places * vocabulary * passes.logit if loop.keeps_outputs else 0
@@ -146,7 +146,10 @@ def estimate_memory(
     moments = {
         "the loss": (kept, max(logits, fused), accumulated, 0),
         "the backward pass of a layer": (
-            max(passes.layers, 0 if loop.chunk else passes.head) + fixed + held, 0, accumulated, 0
+            max(passes.layers, 0 if loop.chunk else passes.head) + fixed + held,
+            0,
+            accumulated,
+            0,
         ),
         "the end of the backward pass": (passes.end + fixed, 0, states.gradients, held),
         "the optimizer step": (0, 0, states.gradients, _largest_update(recipe, skeleton, states, loop) + held),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from workbench.core.memory.blocks import CAPPED, Block, block_of
+from workbench.core.memory.blocks import CAPPED, UNQUANTISED, Block, block_of
 from workbench.core.memory.decoders import Layer, run_layer
-from workbench.core.memory.loop import Loop
 from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.pieces import FLOAT, Rows, norm
 from workbench.core.memory.placing import Placed, place
@@ -49,15 +50,16 @@ class _Done:
     grad: bool
 
 
-def run_passes(
-    recipe: Recipe, skeleton: Skeleton, numbers: Numbers, loop: Loop, row: int, places: int, masked: bool
-) -> Passes:
+def run_passes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, places: int, masked: bool) -> Passes:
     """The passes over rows of `row` tokens, of which `places` get logits. `masked`: whether attention has a mask."""
     placed, block = place(recipe, skeleton), block_of(skeleton)
     batch = recipe.training.micro_batch
     rows = Rows(batch, row + placed.virtual, row + placed.virtual + placed.prefix)
     full = recipe.method.name == "full"
-    base = Base(numbers, base_storage(recipe, skeleton), skeleton.output_layer, full, placed.biases)
+    stored = base_storage(recipe, skeleton)
+    if stored is not None and stored.by_bitsandbytes and skeleton.model_type in UNQUANTISED:
+        stored = None
+    base = Base(numbers, stored, skeleton.output_layer, full, placed.biases)
     checkpointing = recipe.training.gradient_checkpointing
     accumulated = recipe.accumulation > 1
     eager = recipe.model.attention == "eager"
@@ -70,10 +72,13 @@ def run_passes(
     for module in skeleton.linear_layers:
         if module.layer is not None:
             by_layer.setdefault(module.layer, []).append(module)
+    around_layer: dict[int | None, dict[str, Mapping[str, Any]]] = {}
+    for name, settings in placed.sites.items():
+        around_layer.setdefault(Module(f"{name}.", "", ()).layer, {})[name] = settings
     for number in range(skeleton.layers):
         modules = tuple(by_layer.get(number, ()))
         prompt = placed.prompts if number >= skeleton.layers - placed.prompted else 0
-        sites = {name: one for name, one in placed.sites.items() if f".{number}." in f".{name}."}
+        sites = around_layer.get(number, {})
         shapes = tuple(
             (one.leaf, one.in_features, one.out_features, one.name in placed.around, one.name in sites)
             for one in modules

@@ -1,4 +1,4 @@
-"""The parts of a decoder's block on a tape: norms, activations, rotary positions and attention, as Transformers has them."""
+"""Parts of a decoder's block on a tape, as Transformers has them: norms, activations, rotary positions, attention."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rms_norm(tape: Tape, given: Tensor, rows: int, trained: bool, shifted: bool)
 
 
 def centred_norm(tape: Tape, given: Tensor, rows: int, trained: bool) -> Tensor:
-    """A LayerNorm without a bias, operation by operation in float32, which takes the mean away twice, as Cohere has it."""
+    """A LayerNorm without a bias as Cohere has it: a chain of operations in float32, which takes the mean off twice."""
     wide = tape.cast(given, FLOAT)
     centred = tape.record(wide.count, FLOAT, (wide,), shares=True)
     power = tape.record(wide.count, FLOAT, (centred,), (centred.piece,), scratch=wide.size)
@@ -59,7 +59,7 @@ def centred_norm(tape: Tape, given: Tensor, rows: int, trained: bool) -> Tensor:
 
 
 def norm(tape: Tape, kind: str, given: Tensor, rows: int, trained: bool) -> Tensor:
-    """The norm of an architecture: native, centred, or rms with a weight in the given numbers or (shifted) in float32."""
+    """An architecture's norm: native, centred, or rms with a weight in the given numbers or (shifted) in float32."""
     if kind == "native":
         return layer_norm(tape, given, rows, trained)
     if kind == "centred":
@@ -87,7 +87,7 @@ def activate(tape: Tape, kind: str, given: Tensor) -> Tensor:
 
 
 def _polynomial(tape: Tape, given: Tensor) -> Tensor:
-    """0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), operation by operation; mixed precision takes the power in float32."""
+    """0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) as a chain; mixed precision takes the power in float32."""
     wide = tape.cast(given, FLOAT) if tape.low else given
     power = tape.record(wide.count, wide.width, (wide,), (wide.piece,), scratch=wide.size)
     inside = tape.scale(tape.add(given, tape.scale(power)))
@@ -181,9 +181,7 @@ def _together(tape: Tape, out: Tensor) -> Tensor:
     return tape.copy(out) if out.split else out
 
 
-def _plain(
-    tape: Tape, query: Tensor, key: Tensor, value: Tensor, rows: Rows, given: Attention, kernel: bool
-) -> Tensor:
+def _plain(tape: Tape, query: Tensor, key: Tensor, value: Tensor, rows: Rows, given: Attention, kernel: bool) -> Tensor:
     """Scores of every token with every other, softmax in float32, and their product with the values.
 
     `kernel`: as torch's own function does it where no kernel fits, which scales queries and keys first.

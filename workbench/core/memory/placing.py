@@ -21,7 +21,18 @@ SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
 PROMPTS = ("PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT")
 """PEFT's kinds with virtual tokens before the text."""
 
-RANKS = {"LORA": 8, "VERA": 256, "MISS": 64, "HRA": 8}
+RANKS = {
+    "LORA": 8,
+    "VERA": 256,
+    "MISS": 64,
+    "HRA": 8,
+    "DELORA": 8,
+    "UNILORA": 4,
+    "VBLORA": 4,
+    "LILY": 32,
+    "TINYLORA": 2,
+    "PVERA": 256,
+}
 """Ranks that PEFT's configs have by default."""
 
 
@@ -138,5 +149,5 @@ def _of_peft(recipe: Recipe, skeleton: Skeleton) -> Placed:
     settings["dropout"] = float(values.get("lora_dropout") or 0.0)
     settings["dora"] = bool(values.get("use_dora"))
     settings["block"] = int(values.get("oft_block_size") or 32)
-    known = {"LORA": "lora", "VERA": "vera", "OFT": "oft", "MISS": "miss", "HRA": "hra"}
-    return Placed(around=dict.fromkeys((one.name for one in targets), Around(known.get(kind, "read"), settings)))
+    known = {"LORA": "lora", "VERA": "vera", "OFT": "oft", "MISS": "miss"}
+    return Placed(around=dict.fromkeys((one.name for one in targets), Around(known.get(kind, kind), settings)))

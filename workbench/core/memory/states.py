@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.errors import UserError
+from workbench.core.memory.blocks import UNQUANTISED
 from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.optimizers import optimizer_bytes, trained_shapes
 from workbench.core.memory.updates import shared_update_bytes
@@ -13,6 +14,7 @@ from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import LINEAR, Module, Skeleton
 from workbench.core.models.stored import Stored, of_bitsandbytes
 from workbench.core.recipe import Recipe
+
 
 @dataclass(frozen=True, slots=True)
 class ModelStates:
@@ -60,6 +62,8 @@ def quantised_layers(skeleton: Skeleton, stored: Stored) -> list[Module]:
 
     A matrix that is shared with the embedding stays as that one is.
     """
+    if stored.by_bitsandbytes and skeleton.model_type in UNQUANTISED:
+        return []
     return [
         module
         for module in skeleton.modules

@@ -1,4 +1,4 @@
-"""A linear layer on a tape as a method has it: the base's product, and what PEFT's layer around it computes beside it."""
+"""A linear layer on a tape as a method has it: the base's product, and what PEFT's layer around it computes beside."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def _shards(tape: Tape, base: Base, around: Around, module: Module, given: Tenso
     return tape.cast(tape.add(result, update), before)
 
 
-def _read(tape: Tape, base: Base, around: Around, module: Module, given: Tensor) -> Tensor:  # noqa: ARG001
+def read(tape: Tape, base: Base, around: Around, module: Module, given: Tensor) -> Tensor:  # noqa: ARG001
     """Any update: its input, in its own numbers."""
     result = base.product(tape, module, given)
     source = tape.cast(given, base.numbers.trained)
@@ -253,8 +253,6 @@ WRAPS: dict[str, Callable[[Tape, Base, Around, Module, Tensor], Tensor]] = {
     "vera": _vector,
     "oft": _turned,
     "miss": _shards,
-    "hra": _read,
-    "read": _read,
 }
 """By kind, what a layer with such an update does."""
 
@@ -266,9 +264,7 @@ def bottleneck(tape: Tape, numbers: Numbers, settings: Mapping[str, Any], skelet
     kind = "rectified" if settings["non_linearity"] in ("relu", "tanh") else "smooth"
     source = tape.cast(read, numbers.trained)
     down = tape.product(source, tape.parameter(width * size, numbers.trained, True), rows * size)
-    up = tape.product(
-        activate(tape, kind, down), tape.parameter(size * width, numbers.trained, True), rows * width
-    )
+    up = tape.product(activate(tape, kind, down), tape.parameter(size * width, numbers.trained, True), rows * width)
     if settings["dropout"]:
         up = tape.dropout(up)
     return tape.cast(tape.scale(up), read.width)
