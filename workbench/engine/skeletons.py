@@ -115,7 +115,26 @@ def skeleton_of(model: Any, config: PreTrainedConfig) -> Skeleton:
         experts_per_token=_number(text, "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk"),
         window=_window(text),
         windowed=_windowed(text),
+        activation=next((str(getattr(text, name)) for name in ACTIVATIONS if getattr(text, name, None)), ""),
+        thins=tuple(
+            place for place, names in DROPOUTS.items() if any(_share(getattr(text, name, 0)) > 0 for name in names)
+        ),
     )
+
+
+ACTIVATIONS = ("hidden_activation", "hidden_act", "activation_function")
+"""Names that configs have for the feed-forward's non-linearity."""
+
+DROPOUTS = {
+    "hidden": ("resid_pdrop", "resid_dropout", "residual_dropout", "hidden_dropout", "dropout"),
+    "scores": ("attn_pdrop", "attention_dropout"),
+    "embedding": ("embd_pdrop", "embed_dropout", "embedding_dropout"),
+}
+"""Names that configs have for dropouts."""
+
+
+def _share(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 
 
 def _window(config: Any) -> int:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from workbench.core.models.skeleton import NORM, Module, Skeleton
 
-POLYNOMIAL = ("gpt2", "phi", "gpt_bigcode", "codegen", "gptj", "gpt_neo")
-"""Architectures whose activation is a chain of plain operations (GELU by a polynomial and tanh)."""
+POLYNOMIAL = ("gelu_new",)
+"""Non-linearities that are a chain of plain operations (GELU by a polynomial and tanh)."""
 
-RECTIFIED = ("opt",)
-"""Architectures whose activation is ReLU, which keeps its result alone."""
+RECTIFIED = ("relu",)
+"""Non-linearities that keep their result alone."""
 
 JOINED = ("gpt_neox", "phi", "phi3", "stablelm")
 """Architectures whose rotated part of each head is joined with the rest into a tensor of its own."""
@@ -21,9 +21,6 @@ UNROTATED = ("gpt2", "opt", "gpt_bigcode", "bloom", "gpt_neo", "mpt")
 LEARNED_POSITIONS = ("gpt2", "opt", "gpt_bigcode", "gpt_neo")
 """Architectures that add a trained vector for each place to the embedding."""
 
-THINS_EMBEDDING = ("gpt2", "gpt_bigcode")
-"""Architectures that thin what goes into the first block by default."""
-
 BESIDE = {
     "gpt_neox": "two", "phi": "one", "cohere": "one", "cohere2": "one", "falcon": "one", "gptj": "one",
     "codegen": "one",
@@ -33,14 +30,8 @@ BESIDE = {
 ORDERS = {"olmo2": "behind", "olmo3": "behind", "gemma2": "around", "gemma3_text": "around", "glm4": "around"}
 """Architectures whose norms stand behind attention and feed-forward, or before and behind; others' stand before."""
 
-DROPS_SCORES = ("gpt2", "gpt_bigcode")
-"""Architectures whose attention scores are thinned by default."""
-
 SCALED_QUERY = ("opt",)
 """Architectures that scale their queries themselves."""
-
-MASKS = {"gpt2": 2, "opt": 2}
-"""Dropouts on a block's hidden states, by architecture, where their configs have them by default."""
 
 PLAIN = ("gemma2", "bloom")
 """Architectures that Transformers computes attention for by plain operations alone."""
@@ -50,7 +41,8 @@ CAPPED = ("gemma2",)
 
 HELD_AGAINST_TRACES = (
     "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gpt2", "opt", "gpt_neox", "phi", "phi3",
-    "mixtral", "qwen2_moe", "qwen3_moe",
+    "mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "olmo", "olmo2", "cohere", "cohere2", "stablelm", "granite",
+    "starcoder2", "glm4", "smollm3", "gpt_bigcode",
 )  # fmt: skip
 """Architectures of which the formula was within 4 % of traces, every weight trained or small matrices alone."""
 
@@ -85,7 +77,8 @@ class Block:
     thins_embedding: bool
     scaled_query: bool
     drops_scores: bool
-    masks: int
+    masks: bool
+    """Whether what attention and feed-forward give is thinned."""
     plain: bool
     capped: bool
     experts: tuple[int, int]
@@ -100,7 +93,8 @@ def block_of(skeleton: Skeleton) -> Block:
     norms = [module for module in first if module.kind == NORM and _width(module) == skeleton.hidden_size]
     heads = [module for module in first if module.kind == NORM and module.leaf in ("q_norm", "k_norm")]
     kind = skeleton.model_type
-    activation = "polynomial" if kind in POLYNOMIAL else "rectified" if kind in RECTIFIED else "smooth"
+    given = skeleton.activation
+    activation = "polynomial" if given in POLYNOMIAL else "rectified" if given in RECTIFIED else "smooth"
     return Block(
         head_norms=bool(heads),
         norm=_norm_of(kind, norms),
@@ -111,10 +105,10 @@ def block_of(skeleton: Skeleton) -> Block:
         beside=BESIDE.get(kind, ""),
         order=ORDERS.get(kind, "before"),
         learned_positions=kind in LEARNED_POSITIONS,
-        thins_embedding=kind in THINS_EMBEDDING,
+        thins_embedding="embedding" in skeleton.thins,
         scaled_query=kind in SCALED_QUERY,
-        drops_scores=kind in DROPS_SCORES,
-        masks=MASKS.get(kind, 0),
+        drops_scores="scores" in skeleton.thins,
+        masks="hidden" in skeleton.thins,
         plain=kind in PLAIN,
         capped=kind in CAPPED,
         experts=_experts(first, skeleton.hidden_size),

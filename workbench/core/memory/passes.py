@@ -45,6 +45,8 @@ class _Done:
     passing: int
     """What the forward pass alone holds on to."""
     backward: Backward
+    reads: int
+    """Bytes a value of what it reads."""
     width: int
     """Bytes a value of what it gives."""
     grad: bool
@@ -62,41 +64,14 @@ def run_passes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, p
     base = Base(numbers, stored, skeleton.output_layer, full, placed.biases)
     checkpointing = recipe.training.gradient_checkpointing
     accumulated = recipe.accumulation > 1
-    eager = recipe.model.attention == "eager"
+    plain = recipe.model.attention == "eager" or block.plain
     early = placed.early or checkpointing  # Transformers has the embedding's output require a gradient with it
-    width, grad = numbers.weight, early
-    done: list[_Done] = []
-    inputs: list[int] = []
-    known: dict[object, _Done] = {}
-    by_layer: dict[int, list[Module]] = {}
-    for module in skeleton.linear_layers:
-        if module.layer is not None:
-            by_layer.setdefault(module.layer, []).append(module)
-    around_layer: dict[int | None, dict[str, Mapping[str, Any]]] = {}
-    for name, settings in placed.sites.items():
-        around_layer.setdefault(Module(f"{name}.", "", ()).layer, {})[name] = settings
-    for number in range(skeleton.layers):
-        modules = tuple(by_layer.get(number, ()))
-        prompt = placed.prompts if number >= skeleton.layers - placed.prompted else 0
-        sites = around_layer.get(number, {})
-        shapes = tuple(
-            (one.leaf, one.in_features, one.out_features, one.name in placed.around, one.name in sites)
-            for one in modules
-        )
-        windowed = _windowed(skeleton, number, rows)
-        key = (shapes, len(sites), prompt, width, grad, windowed)
-        if key not in known:
-            layer = Layer(
-                skeleton, block, base, rows, masked or windowed, eager, modules, placed.around, sites, placed.beside,
-                placed.norms, prompt,
-            )  # fmt: skip
-            known[key] = _run(layer, width, grad, checkpointing, accumulated)
-        inputs.append(rows.tokens * skeleton.hidden_size * width)
-        done.append(known[key])
-        width, grad = known[key].width, known[key].grad
+    done = _layers(recipe, skeleton, block, base, placed, rows, masked, early)
+    inputs = [rows.tokens * skeleton.hidden_size * one.reads for one in done]
+    width, grad = (done[-1].width, done[-1].grad) if done else (numbers.weight, early)
     tail, head = _tail(skeleton, block, base, placed, rows, width, grad, batch * places, accumulated)
     alone = 1 if recipe.data.packing is True else batch  # of packed rows the mask is made from their places
-    shared = _shared(skeleton, block, numbers, rows, (masked or eager or block.plain) and checkpointing, alone, eager)
+    shared = _shared(skeleton, block, numbers, rows, alone if (masked or plain) and checkpointing else 0, plain)
     if early and block.thins_embedding:
         shared += rows.tokens * skeleton.hidden_size
     if checkpointing and not full and (block.learned_positions or placed.virtual):
@@ -121,6 +96,40 @@ def run_passes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, p
     return Passes(kept + tail[0], passing, kept + tail[1].peak, highest, end, head)
 
 
+def _layers(
+    recipe: Recipe, skeleton: Skeleton, block: Block, base: Base, placed: Placed, rows: Rows, masked: bool, early: bool
+) -> list[_Done]:
+    """Every layer, gone forth and back through; layers that are alike are done once."""
+    width, grad = base.numbers.weight, early
+    eager, accumulated = recipe.model.attention == "eager", recipe.accumulation > 1
+    modules_of: dict[int | None, list[Module]] = {}
+    for module in skeleton.linear_layers:
+        modules_of.setdefault(module.layer, []).append(module)
+    sites_of: dict[int | None, dict[str, Mapping[str, Any]]] = {}
+    for name, settings in placed.sites.items():
+        sites_of.setdefault(Module(f"{name}.", "", ()).layer, {})[name] = settings
+    done: list[_Done] = []
+    known: dict[object, _Done] = {}
+    for number in range(skeleton.layers):
+        modules, sites = modules_of.get(number, []), sites_of.get(number, {})
+        prompt = placed.prompts if number >= skeleton.layers - placed.prompted else 0
+        windowed = _windowed(skeleton, number, rows)
+        shapes = tuple(
+            (one.leaf, one.in_features, one.out_features, one.name in placed.around, one.name in sites)
+            for one in modules
+        )
+        key = (shapes, len(sites), prompt, width, grad, windowed)
+        if key not in known:
+            layer = Layer(
+                skeleton, block, base, rows, masked or windowed, eager, tuple(modules), placed.around, sites,
+                placed.beside, placed.norms, prompt,
+            )  # fmt: skip
+            known[key] = _run(layer, width, grad, recipe.training.gradient_checkpointing, accumulated)
+        done.append(known[key])
+        width, grad = known[key].width, known[key].grad
+    return done
+
+
 def _run(layer: Layer, width: int, grad: bool, checkpointing: bool, accumulated: bool) -> _Done:
     """A layer. What stands behind it is not computed again with checkpointing, and is kept."""
     count = layer.rows.tokens * layer.skeleton.hidden_size
@@ -139,7 +148,7 @@ def _run(layer: Layer, width: int, grad: bool, checkpointing: bool, accumulated:
     tape.ahead += hidden.size if checkpointing and tape.ahead else 0
     inside = tape.backward(result, accumulated) if tape.nodes else Backward(0, 0)
     both = Backward(max(inside.peak, back.peak), inside.grown + back.grown)
-    return _Done(kept if checkpointing else tape.kept(), passing, both, result.width, result.grad)
+    return _Done(kept if checkpointing else tape.kept(), passing, both, width, result.width, result.grad)
 
 
 def _tail(
@@ -160,13 +169,10 @@ def _tail(
     return (tape.kept() + extra, tape.backward(logits, accumulated), tape.passing(False)), logits.width
 
 
-def _shared(
-    skeleton: Skeleton, block: Block, numbers: Numbers, rows: Rows, masked: bool, masks: int, eager: bool
-) -> int:
-    """What all layers read: tables of rotary positions, and so many masks where layers are computed again."""
+def _shared(skeleton: Skeleton, block: Block, numbers: Numbers, rows: Rows, masks: int, plain: bool) -> int:
+    """What all layers read: tables of rotary positions, and so many masks."""
     total = 2 * rows.length * skeleton.head_dim * numbers.weight if block.rotates else 0
-    each = numbers.weight if eager or block.plain else 1
-    return total + (each * masks * rows.length * rows.keys if masked else 0)
+    return total + masks * (numbers.weight if plain else 1) * rows.length * rows.keys
 
 
 def _windowed(skeleton: Skeleton, number: int, rows: Rows) -> bool:

@@ -64,13 +64,11 @@ def quantised_layers(skeleton: Skeleton, stored: Stored) -> list[Module]:
     """
     if stored.by_bitsandbytes and skeleton.model_type in UNQUANTISED:
         return []
-    return [
-        module
-        for module in skeleton.modules
-        if (module.is_linear if stored.by_bitsandbytes else module.kind == LINEAR or _is_experts(module))
-        and module.size
-        and stored.reaches(module.name, skeleton.output_layer)
-    ]
+    if stored.by_bitsandbytes:
+        found = [module for module in skeleton.modules if module.is_linear]
+    else:
+        found = [module for module in skeleton.modules if module.kind == LINEAR or _is_experts(module)]
+    return [one for one in found if one.parameters and stored.reaches(one.name, skeleton.output_layer)]
 
 
 def _is_experts(module: Module) -> bool:
@@ -86,7 +84,10 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
     count = recipe.method.facts.count(skeleton, recipe.method.knobs)
     trainable = count.total
     optimizer = recipe.training.optimizer
-    state = optimizer_bytes(optimizer, trained_shapes(recipe, skeleton, count), numbers.trained)
+    if optimizer in ("adamw", "sgd"):  # the shapes do not matter
+        state = optimizer_bytes(optimizer, [((trainable,), 1)], numbers.trained)
+    else:
+        state = optimizer_bytes(optimizer, trained_shapes(recipe, skeleton, count), numbers.trained)
     if recipe.method.name == "adalora":
         state += 3 * trainable * numbers.trained  # its means of how much each rank matters
     copies = 2 if recipe.method.knobs.get("start") in FROM_WEIGHTS else 1  # how the matrices started is kept

@@ -22,6 +22,10 @@ FORMAT = 4
 """Version of the skeleton's JSON form; a cached skeleton of another version is built again."""
 
 
+TUPLES = ("windowed", "thins")
+"""Fields that JSON has as lists."""
+
+
 @lru_cache(maxsize=65_536)
 def _block_of(name: str) -> int | None:
     """The first number among a name's parts; kept, since formulas ask for it at every key press."""
@@ -93,6 +97,10 @@ class Skeleton:
     """Tokens that a sliding window shows to each token, in the layers that have one; 0 where none has."""
     windowed: tuple[int, ...] = ()
     """The layers with that window, where not all have it."""
+    activation: str = ""
+    """The feed-forward's non-linearity by Transformers' name, such as silu; empty where the config does not say."""
+    thins: tuple[str, ...] = ()
+    """Where dropout is by the config: hidden (behind attention and feed-forward), scores, embedding."""
 
     @cached_property
     def total_parameters(self) -> int:
@@ -113,7 +121,7 @@ def skeleton_from_json(values: Mapping[str, Any]) -> Skeleton | None:
     """The skeleton from `to_json`'s values, or None where they are of another version."""
     if values.get("format") != FORMAT:
         return None
-    rest = {key: value for key, value in values.items() if key not in ("format", "modules", "stored", "windowed")}
+    rest = {key: value for key, value in values.items() if key not in ("format", "modules", "stored", *TUPLES)}
     modules = tuple(
         Module(
             item["name"],
@@ -127,4 +135,5 @@ def skeleton_from_json(values: Mapping[str, Any]) -> Skeleton | None:
     stored = values.get("stored")
     if stored is not None:
         stored = Stored(**{**stored, "kept": tuple(stored["kept"]) if stored["kept"] is not None else None})
-    return Skeleton(modules=modules, stored=stored, windowed=tuple(values.get("windowed", ())), **rest)
+    rest |= {key: tuple(values[key]) for key in TUPLES}
+    return Skeleton(modules=modules, stored=stored, **rest)
