@@ -46,6 +46,9 @@ HELD_AGAINST_TRACES = (
 )  # fmt: skip
 """Architectures of which the formula was within 4 % of traces, every weight trained or small matrices alone."""
 
+WITH_A_MASK = ("gpt_bigcode",)
+"""Architectures that hold a mask of a byte for every two places."""
+
 UNQUANTISED = ("falcon",)
 """Architectures with linear layers of their own class, which Transformers does not quantise by bitsandbytes."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.errors import UserError
-from workbench.core.memory.blocks import UNQUANTISED
+from workbench.core.memory.blocks import UNQUANTISED, WITH_A_MASK
 from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.optimizers import optimizer_bytes, trained_shapes
 from workbench.core.memory.updates import shared_update_bytes
@@ -90,9 +90,10 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
         state = optimizer_bytes(optimizer, trained_shapes(recipe, skeleton, count), numbers.trained)
     if recipe.method.name == "adalora":
         state += 3 * trainable * numbers.trained  # its means of how much each rank matters
+    mask = skeleton.max_positions**2 if skeleton.model_type in WITH_A_MASK else 0
     copies = 2 if recipe.method.knobs.get("start") in FROM_WEIGHTS else 1  # how the matrices started is kept
     return ModelStates(
-        weights=weight_bytes(recipe, skeleton, numbers) + shared_update_bytes(recipe, skeleton),
+        weights=weight_bytes(recipe, skeleton, numbers) + shared_update_bytes(recipe, skeleton) + mask,
         adapters=copies * trainable * numbers.trained if count.added else 0,
         gradients=trainable * numbers.trained,
         optimizer=state,
