@@ -135,7 +135,7 @@ def estimate_memory(
     held = places * vocabulary * passes.logit if loop.keeps_outputs else 0
     logits, fused = places * vocabulary * LOSS, 0
     if loop.chunk:
-        grown = vocabulary * hidden * numbers.trained if recipe.method.name == "full" else 0
+        grown = 2 * vocabulary * hidden * numbers.trained if recipe.method.name == "full" else 0  # a chunk's, and all
         logits = min(places, loop.chunk) * vocabulary * passes.logit + places * hidden * passes.logit + grown
     else:
         each = passes.logit + (LOSS - 4 if passes.logit != 4 else 4)  # as they are, in float32, and their softmax

@@ -88,9 +88,11 @@ def _low_rank(tape: Tape, base: Base, around: Around, module: Module, given: Ten
     second = tape.parameter(rank * module.out_features, numbers.trained, True)
     if around.settings.get("dora"):
         return _directed(tape, base, around, module, given, source, result, first, second, bare)
+    wide = source
     if around.dropout:
         source = tape.dropout(source)
     update = tape.scale(tape.product(tape.product(source, first, rows * rank), second, rows * module.out_features))
+    tape.makes(0, given, wide, source)  # a layer that is computed again stops here, with these still there
     if base.bits:
         update = update if bare else tape.cast(update, width)
         return tape.add(result, update)
