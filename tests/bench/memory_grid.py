@@ -2,7 +2,7 @@
 
 Every configuration is estimated in closed form and traced, for a GPU, from published sizes of models. Prints a table, the
 median error, the share within 4 %, and both tiers' times. --traces keeps traced figures, so that a second call after a
-change of the closed form takes a second.
+change of the closed form takes a second. --seed draws configurations at random in place of the grid's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import memory_kinds
+from memory_others import ARCHITECTURES, LINES
+from memory_sweep import DRAWN, Line, draw, fits
 
 from workbench.core.memory.device import Device
 from workbench.core.memory.estimate import estimate_memory
@@ -97,7 +101,7 @@ CHECKPOINTED = {"gradient_checkpointing": True}
 PLAIN = {"autocast": False}
 WIDE = {"precision": "float32", "autocast": True}
 
-GRID: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
+GRID: list[Line] = [
     *[("qwen2-0.5b", method, length, {}) for method in (FULL, LORA, QV) for length in (512, 2048, 8192)],
     *[("qwen2-0.5b", method, length, CHECKPOINTED) for method in (FULL, LORA) for length in (512, 4096, 32768)],
     *[("llama-1b", FULL, 1024, {"optimizer": name})
@@ -129,7 +133,7 @@ GRID: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
       for extra in ({}, PLAIN)],
 ]  # fmt: skip
 
-UNSEEN: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
+UNSEEN: list[Line] = [
     *[(name, {"name": "lora", "rank": 8}, 1536, {}) for name in OTHERS],
     *[(name, FULL, 1536, CHECKPOINTED) for name in OTHERS],
     *[(name, {"name": "lora", "rank": 64, "targets": "attention"}, 3072, {"micro_batch": 2, "effective_batch": 2})
@@ -158,6 +162,11 @@ def main() -> int:
     parser.add_argument("--unseen", action="store_true", help="models and settings that came after the formula")
     parser.add_argument("--every", action="store_true", help="both those and the ones that it was written with")
     parser.add_argument("--only", default="", help="configurations whose words hold this")
+    parser.add_argument("--others", action="store_true", help="architectures beside the main ones")
+    parser.add_argument("--kinds", action="store_true", help="PEFT's kinds of adapters")
+    parser.add_argument("--seed", type=int, help="draw configurations at random in place of the grid's")
+    parser.add_argument("--count", type=int, default=100, help="how many are drawn")
+    parser.add_argument("--shown", type=float, default=0.03, help="errors above this share are shown with their parts")
     options = parser.parse_args()
     kept: dict[str, Any] = json.loads(options.traces.read_text()) if options.traces and options.traces.exists() else {}
     lines = []
@@ -167,7 +176,10 @@ def main() -> int:
             words = f"{name} {json.dumps(method)} {length} {json.dumps(extra)}"
             if options.only not in words:
                 continue
-            lines.append(_line(Path(work), skeletons, kept, words, (name, method, length, extra)))
+            line = _line(Path(work), skeletons, kept, words, (name, method, length, extra), options.shown)
+            if line is None:
+                continue
+            lines.append(line)
             if options.traces:
                 options.traces.write_text(json.dumps(kept))
     errors = sorted(abs(line["error"]) for line in lines)
@@ -190,21 +202,28 @@ def main() -> int:
     return 0
 
 
-def _chosen(options: argparse.Namespace) -> list[tuple[str, dict[str, Any], int, dict[str, Any]]]:
+def _chosen(options: argparse.Namespace) -> list[Line]:
+    if options.kinds:
+        return memory_kinds.LINES
+    if options.others:
+        return LINES
+    if options.seed is not None:
+        return draw(options.seed, options.count)
     if options.every:
         return GRID + UNSEEN
     return UNSEEN if options.unseen else GRID
 
 
 def _line(
-    work: Path, skeletons: dict[str, Any], kept: dict[str, Any], words: str, line: tuple[str, dict[str, Any], int, Any]
-) -> dict[str, Any]:
+    work: Path, skeletons: dict[str, Any], kept: dict[str, Any], words: str, line: Line, shown: float
+) -> dict[str, Any] | None:
+    """One configuration's figures; None where the method does not fit the model."""
     name, method, length, extra = line
     folder = work / name
     if name not in skeletons:
         folder.mkdir()
         (folder / "config.json").write_text(
-            json.dumps({"max_position_embeddings": 131072, **{**MODELS, **OTHERS}[name]})
+            json.dumps({"max_position_embeddings": 131072, **{**MODELS, **OTHERS, **DRAWN, **ARCHITECTURES}[name]})
         )
         prepare_environment(1, True)
         from workbench.engine.skeletons import build_skeleton
@@ -212,24 +231,34 @@ def _line(
         skeletons[name] = build_skeleton(folder)
     training = {"micro_batch": 1, "effective_batch": 1, **extra}
     data: dict[str, Any] = {"max_length": length}
+    model: dict[str, Any] = {"path": str(folder)}
     if "packing" in training:
         data["packing"] = training.pop("packing")
-    recipe = recipe_from_mapping({"model": {"path": str(folder)}, "data": data, "method": method, "training": training})
-    rows = RowShape(length, length)
+    if "attention" in training:
+        model["attention"] = training.pop("attention")
+    rows = RowShape(length, training.pop("trained", length))
+    recipe = recipe_from_mapping({"model": model, "data": data, "method": method, "training": training})
+    if not fits(recipe, skeletons[name]):
+        return None
     began = time.perf_counter()
     estimate = estimate_memory(recipe, skeletons[name], GPU, rows)
     closed_seconds = time.perf_counter() - began
     if words not in kept:
         from workbench.engine.trace.tracing import trace_recipe
 
-        peak, seconds = trace_recipe(recipe, skeletons[name], rows, "cuda")
+        try:
+            peak, seconds = trace_recipe(recipe, skeletons[name], rows, "cuda")
+        except Exception as error:  # a sweep goes on, and says which ones it could not trace
+            print(f"not traced: {words}: {str(error)[:160]}", flush=True)
+            return None
         kept[words] = {"allocated": peak.allocated, "reserved": peak.reserved, "seconds": round(seconds, 1),
-                       "parts": peak.parts, "peak_at": f"{peak.phase}: {peak.operation}"}  # fmt: skip
+                       "parts": peak.parts, "peak_at": f"{peak.phase}: {peak.operation}",
+                       "largest": peak.largest}  # fmt: skip
     traced = kept[words]
     error = estimate.allocated / traced["allocated"] - 1
     print(f"{100 * error:+6.2f}%  traced {traced['allocated'] / 2**30:8.3f}  closed {estimate.allocated / 2**30:8.3f}  "
           f"{traced['seconds']:5.1f} s  {words}", flush=True)  # fmt: skip
-    if abs(error) > 0.03:
+    if abs(error) > shown:
         print(f"         {traced['peak_at']} {[round(v / 2**30, 3) for v in traced['parts'].values()]}\n         "
               f"{estimate.peak_at} {[round(v / 2**30, 3) for v in list(estimate.parts.values())[:-1]]}")  # fmt: skip
     return {"configuration": words, "traced": traced["allocated"], "closed": estimate.allocated, "error": error,

@@ -26,11 +26,11 @@ def trace(recipe, workspace: Path, kind: str, rows=None, masked=None):
     )  # fmt: skip
 
 
-def recipe_for(model, method=None, length=512, batch=1, packing="auto", **training):
+def recipe_for(model, method=None, length=512, batch=1, packing="auto", attention="auto", **training):
     """A recipe with these settings."""
     return recipe_from_mapping(
         {
-            "model": {"path": str(model)},
+            "model": {"path": str(model), "attention": attention},
             "data": {"max_length": length, "packing": packing},
             "method": method or {"name": "lora"},
             "training": {"micro_batch": batch, "effective_batch": batch, **training},

@@ -22,13 +22,14 @@ COUNTED = {
     "qwen3_moe": EXPERTS,
     "qwen2_moe": {**EXPERTS, "shared_expert_intermediate_size": 256},
     "mistral": {},
+    "olmo2": {},
+    "gpt_bigcode": {"n_embd": 256, "n_layer": 5, "n_head": 8, "n_positions": 2048, "max_position_embeddings": 2048},
 }
 OTHERS = {
     "llama4_text": {**EXPERTS, "intermediate_size_mlp": 512, "head_dim": 32},
     "gpt_oss": {**EXPERTS, "head_dim": 32},
     "falcon": {"multi_query": True},
     "bloom": {"n_layer": 5, "n_head": 8},
-    "olmo2": {},
 }
 
 

@@ -113,7 +113,43 @@ def skeleton_of(model: Any, config: PreTrainedConfig) -> Skeleton:
         tied=tied,
         stored=_stored(config),
         experts_per_token=_number(text, "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk"),
+        window=_window(text),
+        windowed=_windowed(text),
+        activation=next((str(getattr(text, name)) for name in ACTIVATIONS if getattr(text, name, None)), ""),
+        thins=tuple(
+            place for place, names in DROPOUTS.items() if any(_share(getattr(text, name, 0)) > 0 for name in names)
+        ),
     )
+
+
+ACTIVATIONS = ("hidden_activation", "hidden_act", "activation_function")
+"""Names that configs have for the feed-forward's non-linearity."""
+
+DROPOUTS = {
+    "hidden": ("resid_pdrop", "resid_dropout", "residual_dropout", "hidden_dropout", "dropout"),
+    "scores": ("attn_pdrop", "attention_dropout"),
+    "embedding": ("embd_pdrop", "embed_dropout", "embedding_dropout"),
+}
+"""Names that configs have for dropouts."""
+
+
+def _share(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+
+
+def _window(config: Any) -> int:
+    """The sliding window's length; 0 where no layer has one, or its use is switched off."""
+    kinds = getattr(config, "layer_types", None)
+    if kinds and "sliding_attention" not in kinds:
+        return 0
+    return _number(config, "sliding_window") if getattr(config, "use_sliding_window", True) else 0
+
+
+def _windowed(config: Any) -> tuple[int, ...]:
+    """The layers with a sliding window, where only some have it."""
+    kinds = getattr(config, "layer_types", None) or ()
+    found = tuple(number for number, kind in enumerate(kinds) if kind == "sliding_attention")
+    return found if len(found) < len(kinds) else ()
 
 
 def _kind(module: nn.Module) -> tuple[str, int, int]:

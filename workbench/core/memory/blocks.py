@@ -6,20 +6,32 @@ from dataclasses import dataclass
 
 from workbench.core.models.skeleton import NORM, Module, Skeleton
 
-POLYNOMIAL = ("gpt2", "phi", "gpt_bigcode", "codegen", "gptj", "gpt_neo")
-"""Architectures whose activation is a chain of plain operations (GELU by a polynomial and tanh)."""
+POLYNOMIAL = ("gelu_new",)
+"""Non-linearities that are a chain of plain operations (GELU by a polynomial and tanh)."""
 
-RECTIFIED = ("opt",)
-"""Architectures whose activation is ReLU, which keeps its result alone."""
+RECTIFIED = ("relu",)
+"""Non-linearities that keep their result alone."""
 
-ROTATED_COPIES = ("gpt_neox", "phi3")
-"""Architectures whose queries and keys are cut from one product and rotated into tensors of their own."""
+JOINED = ("gpt_neox", "phi", "phi3", "stablelm")
+"""Architectures whose rotated part of each head is joined with the rest into a tensor of its own."""
 
-COPIED_OUTPUT = ("gpt_neox", "phi")
-"""Architectures whose attention gives its output in an order that the next layer has to copy."""
+UNROTATED = ("gpt2", "opt", "gpt_bigcode", "bloom", "gpt_neo", "mpt")
+"""Architectures without rotary positions."""
 
-MASKS = {"gpt2": 2, "opt": 2}
-"""Dropouts on a block's hidden states, by architecture, where their configs have them by default."""
+LEARNED_POSITIONS = ("gpt2", "opt", "gpt_bigcode", "gpt_neo")
+"""Architectures that add a trained vector for each place to the embedding."""
+
+BESIDE = {
+    "gpt_neox": "two", "phi": "one", "cohere": "one", "cohere2": "one", "falcon": "one", "gptj": "one",
+    "codegen": "one",
+}  # fmt: skip
+"""Architectures whose feed-forward stands beside the attention, behind a norm of its own (two) or the same (one)."""
+
+ORDERS = {"olmo2": "behind", "olmo3": "behind", "gemma2": "around", "gemma3_text": "around", "glm4": "around"}
+"""Architectures whose norms stand behind attention and feed-forward, or before and behind; others' stand before."""
+
+SCALED_QUERY = ("opt",)
+"""Architectures that scale their queries themselves."""
 
 PLAIN = ("gemma2", "bloom")
 """Architectures that Transformers computes attention for by plain operations alone."""
@@ -29,33 +41,47 @@ CAPPED = ("gemma2",)
 
 HELD_AGAINST_TRACES = (
     "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gpt2", "opt", "gpt_neox", "phi", "phi3",
-    "mixtral", "qwen2_moe", "qwen3_moe",
+    "mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "olmo", "olmo2", "cohere", "cohere2", "stablelm", "granite",
+    "starcoder2", "glm4", "smollm3", "gpt_bigcode",
 )  # fmt: skip
 """Architectures of which the formula was within 4 % of traces, every weight trained or small matrices alone."""
 
-SHIFTED = ("gemma", "gemma2", "gemma3_text")
-"""Architectures whose norms multiply by 1 + weight in float32."""
+WITH_A_MASK = ("gpt_bigcode",)
+"""Architectures that hold a mask of a byte for every two places."""
+
+UNQUANTISED = ("falcon",)
+"""Architectures with linear layers of their own class, which Transformers does not quantise by bitsandbytes."""
+
+SHIFTED = ("gemma", "gemma2", "gemma3_text", "olmo2", "olmo3")
+"""Architectures whose RMS norms multiply by their weight in float32."""
+
+CENTRED = ("cohere", "cohere2")
+"""Architectures whose LayerNorm is a chain of operations in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """One block of a decoder."""
 
-    norms: int
-    """Norms over the hidden width."""
     head_norms: bool
     """Whether queries and keys are normalised too."""
-    native: bool
-    """LayerNorm, one operation, rather than RMSNorm, a chain of them in float32."""
-    shifted: bool
-    shared_input: bool
-    """Whether two norms read the same tensor, as attention and feed-forward side by side do."""
+    norm: str
+    """native for LayerNorm, one operation; rms, shifted or centred for chains of operations in float32."""
     gated: bool
     activation: str
     """smooth (keeps its input), rectified (its output), or polynomial (four tensors)."""
-    rotated_copies: bool
-    copied_output: bool
-    masks: int
+    rotates: bool
+    joined: bool
+    beside: str
+    """Empty, or `one` or `two` norms before an attention and a feed-forward side by side."""
+    order: str
+    """Where norms stand: before, behind or around."""
+    learned_positions: bool
+    thins_embedding: bool
+    scaled_query: bool
+    drops_scores: bool
+    masks: bool
+    """Whether what attention and feed-forward give is thinned."""
     plain: bool
     capped: bool
     experts: tuple[int, int]
@@ -70,23 +96,33 @@ def block_of(skeleton: Skeleton) -> Block:
     norms = [module for module in first if module.kind == NORM and _width(module) == skeleton.hidden_size]
     heads = [module for module in first if module.kind == NORM and module.leaf in ("q_norm", "k_norm")]
     kind = skeleton.model_type
-    activation = "polynomial" if kind in POLYNOMIAL else "rectified" if kind in RECTIFIED else "smooth"
+    given = skeleton.activation
+    activation = "polynomial" if given in POLYNOMIAL else "rectified" if given in RECTIFIED else "smooth"
     return Block(
-        norms=len([one for one in norms if one not in heads]) or 2,
         head_norms=bool(heads),
-        native=any(len(module.parameters) > 1 for module in norms),
-        shifted=kind in SHIFTED,
-        shared_input=kind == "gpt_neox",
+        norm=_norm_of(kind, norms),
         gated=any(module.leaf in ("gate_proj", "gate_up_proj", "w1") for module in first),
         activation=activation,
-        rotated_copies=kind in ROTATED_COPIES,
-        copied_output=kind in COPIED_OUTPUT,
-        masks=MASKS.get(kind, 0),
+        rotates=kind not in UNROTATED,
+        joined=kind in JOINED,
+        beside=BESIDE.get(kind, ""),
+        order=ORDERS.get(kind, "before"),
+        learned_positions=kind in LEARNED_POSITIONS,
+        thins_embedding="embedding" in skeleton.thins,
+        scaled_query=kind in SCALED_QUERY,
+        drops_scores="scores" in skeleton.thins,
+        masks="hidden" in skeleton.thins,
         plain=kind in PLAIN,
         capped=kind in CAPPED,
         experts=_experts(first, skeleton.hidden_size),
         dense=_dense(first, skeleton),
     )
+
+
+def _norm_of(kind: str, norms: list[Module]) -> str:
+    if kind in SHIFTED or kind in CENTRED:
+        return "shifted" if kind in SHIFTED else "centred"
+    return "native" if any(len(module.parameters) > 1 for module in norms) else "rms"
 
 
 def _experts(block: list[Module], hidden: int) -> tuple[int, int]:

@@ -7,16 +7,16 @@ backward pass, the optimizer step); the peak is the largest of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.core.memory.activations import kept_bytes, virtual_tokens
-from workbench.core.memory.blocks import CAPPED
 from workbench.core.memory.device import Device
 from workbench.core.memory.loop import TRAINER, Loop
-from workbench.core.memory.numbers import Numbers, choose_numbers
+from workbench.core.memory.numbers import choose_numbers
+from workbench.core.memory.passes import run_passes
 from workbench.core.memory.row_shape import RowShape
-from workbench.core.memory.states import ModelStates, base_storage, model_states, quantised_layers
+from workbench.core.memory.states import ModelStates, base_storage, model_states
 from workbench.core.memory.updates import fixed_update_bytes
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
@@ -128,24 +128,30 @@ def estimate_memory(
     states = model_states(recipe, skeleton, numbers)
     longest = row_limit(recipe, rows)
     batch = recipe.training.micro_batch
-    row = longest.tokens + virtual_tokens(recipe)
-    kept = kept_bytes(recipe, skeleton, numbers, row, is_masked(recipe, loop))
-    tokens = batch * row
-    saved = int(kept.per_token * tokens) + kept.fixed + fixed_update_bytes(recipe, skeleton, numbers)
-    layer, passing = int(kept.layer * tokens), int(kept.passing * tokens)
-    logits, held = _logit_bytes(recipe, skeleton, numbers, longest, loop)
-    saved += held
-    unpacked = _largest_unpacked(recipe, skeleton, numbers)
+    places = batch * _places(longest, loop)
+    passes = run_passes(recipe, skeleton, numbers, longest.tokens, _places(longest, loop), is_masked(recipe, loop))
+    fixed = fixed_update_bytes(recipe, skeleton, numbers)
+    vocabulary, hidden = skeleton.vocabulary, skeleton.hidden_size
+    held = places * vocabulary * passes.logit if loop.keeps_outputs else 0
+    logits, fused = places * vocabulary * LOSS, 0
+    if loop.chunk:
+        grown = 2 * vocabulary * hidden * numbers.trained if recipe.method.name == "full" else 0  # a chunk's, and all
+        logits = min(places, loop.chunk) * vocabulary * passes.logit + places * hidden * passes.logit + grown
+    else:
+        each = passes.logit + (LOSS - 4 if passes.logit != 4 else 4)  # as they are, in float32, and their softmax
+        fused = places * vocabulary * each + passes.passing
     library = PRODUCTS if device.kind == "cuda" else 0
     accumulated = states.gradients if recipe.accumulation > 1 else 0
-    full = recipe.method.name == "full"
-    tied = 2 * skeleton.vocabulary * skeleton.hidden_size * numbers.trained if full and skeleton.tied else 0
-    during = max(accumulated, states.gradients // max(1, skeleton.layers))
-    checkpointing = recipe.training.gradient_checkpointing
+    kept = passes.kept + fixed + held
     moments = {
-        "the loss": (saved, logits, accumulated, 0),
-        "the backward pass of a layer": (saved + layer if checkpointing else saved, 0, during, unpacked + passing),
-        "the end of the backward pass": (0, 0, states.gradients, tied + held),
+        "the loss": (kept, max(logits, fused), accumulated, 0),
+        "the backward pass of a layer": (
+            max(passes.layers, 0 if loop.chunk else passes.head) + fixed + held,
+            0,
+            accumulated,
+            0,
+        ),
+        "the end of the backward pass": (passes.end + fixed, 0, states.gradients, held),
         "the optimizer step": (0, 0, states.gradients, _largest_update(recipe, skeleton, states, loop) + held),
     }
     peak_at, (activations, loss, gradients, buffers) = max(moments.items(), key=lambda item: sum(item[1]))
@@ -210,22 +216,9 @@ def refuse_kbit(recipe: Recipe, skeleton: Skeleton) -> None:
         raise UserError("loop.kbit is for a base that bitsandbytes quantises; choose qlora, or leave it out.")
 
 
-def _logit_bytes(
-    recipe: Recipe, skeleton: Skeleton, numbers: Numbers, longest: RowShape, loop: Loop
-) -> tuple[int, int]:
-    """Bytes of logits and their gradients at the loss, and of those that the loop holds on to beyond it.
-
-    A fused loss writes the gradients of a chunk's logits over these, and keeps the hidden states' gradient.
-    """
-    batch, vocabulary = recipe.training.micro_batch, skeleton.vocabulary
-    places = longest.tokens if loop.every_logit else max(1, min(longest.trained, longest.tokens - 1))
-    tokens = batch * places
-    if loop.chunk:
-        grown = vocabulary * skeleton.hidden_size * numbers.trained if recipe.method.name == "full" else 0
-        chunk = min(tokens, loop.chunk)
-        return chunk * vocabulary * numbers.activation + tokens * skeleton.hidden_size * numbers.activation + grown, 0
-    each = LOSS + (numbers.activation if skeleton.model_type in CAPPED else 0)
-    return tokens * vocabulary * each, tokens * vocabulary * numbers.activation if loop.keeps_outputs else 0
+def _places(longest: RowShape, loop: Loop) -> int:
+    """Tokens of a row that get logits: the trained ones, unless the loop wants all."""
+    return longest.tokens if loop.every_logit else max(1, min(longest.trained, longest.tokens - 1))
 
 
 def judge(process: int, high: int, device: Device) -> str:
@@ -246,14 +239,7 @@ def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates, loo
         return 0
     if states.added:
         return 0
-    largest = max((module.size for module in skeleton.modules), default=0)
-    return 4 * 4 * largest
-
-
-def _largest_unpacked(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> int:
-    """The largest weight that a quantised base unpacks at a time."""
-    stored = base_storage(recipe, skeleton)
-    if stored is None:
-        return 0
-    layers = quantised_layers(skeleton, stored)
-    return max((module.size for module in layers if module.is_linear), default=0) * numbers.activation
+    # the squared gradient, the update and that of the tensor before; over 16-bit numbers both in float32 too
+    sizes = [prod(shape) for module in skeleton.modules for _, shape in module.parameters]
+    each = 2 if recipe.training.precision == "float32" else 4
+    return max((4 * (each * size + before) for size, before in zip(sizes, [0, *sizes], strict=False)), default=0)

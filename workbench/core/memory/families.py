@@ -82,7 +82,7 @@ def skeleton_of_sizes(sizes: Sizes, model_type: str) -> Skeleton:
     modules.append(Module("lm_head", LINEAR, output, hidden, sizes.vocabulary))
     return Skeleton(
         model_type, tuple(modules), sizes.layers, hidden, sizes.inner, sizes.heads, sizes.groups, sizes.head,
-        sizes.vocabulary, 131_072, "lm_head", sizes.tied,
+        sizes.vocabulary, 131_072, "lm_head", sizes.tied, activation="silu",
     )  # fmt: skip
 
 

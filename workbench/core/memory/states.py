@@ -5,23 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.errors import UserError
+from workbench.core.memory.blocks import UNQUANTISED, WITH_A_MASK
 from workbench.core.memory.numbers import Numbers
+from workbench.core.memory.optimizers import optimizer_bytes, trained_shapes
 from workbench.core.memory.updates import shared_update_bytes
 from workbench.core.methods.lora import FROM_WEIGHTS
 from workbench.core.methods.shared_knobs import FULL_PRECISION
 from workbench.core.models.skeleton import LINEAR, Module, Skeleton
 from workbench.core.models.stored import Stored, of_bitsandbytes
 from workbench.core.recipe import Recipe
-
-STATES = {
-    "adamw": 2.0,
-    "paged_adamw": 0.0,
-    "sgd": 0.0,
-}
-"""Optimizer states per trained parameter in its own precision; paged ones lie outside the allocator."""
-
-EIGHT_BIT = 2 * (1 + 4 / 256)
-"""Bytes a parameter of 8-bit AdamW: two states of a byte, and a float32 scale a block of 256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +62,13 @@ def quantised_layers(skeleton: Skeleton, stored: Stored) -> list[Module]:
 
     A matrix that is shared with the embedding stays as that one is.
     """
-    return [
-        module
-        for module in skeleton.modules
-        if (module.is_linear if stored.by_bitsandbytes else module.kind == LINEAR or _is_experts(module))
-        and module.size
-        and stored.reaches(module.name, skeleton.output_layer)
-    ]
+    if stored.by_bitsandbytes and skeleton.model_type in UNQUANTISED:
+        return []
+    if stored.by_bitsandbytes:
+        found = [module for module in skeleton.modules if module.is_linear]
+    else:
+        found = [module for module in skeleton.modules if module.kind == LINEAR or _is_experts(module)]
+    return [one for one in found if one.parameters and stored.reaches(one.name, skeleton.output_layer)]
 
 
 def _is_experts(module: Module) -> bool:
@@ -92,19 +84,16 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
     count = recipe.method.facts.count(skeleton, recipe.method.knobs)
     trainable = count.total
     optimizer = recipe.training.optimizer
-    if optimizer == "adamw_8bit":
-        state = int(trainable * EIGHT_BIT)
-    elif optimizer == "paged_adamw_8bit":
-        state = 0
-    elif optimizer == "adafactor":
-        state = _factored(skeleton, count.added, trainable)
+    if optimizer in ("adamw", "sgd"):  # the shapes do not matter
+        state = optimizer_bytes(optimizer, [((trainable,), 1)], numbers.trained)
     else:
-        state = int(trainable * STATES[optimizer] * numbers.trained)
+        state = optimizer_bytes(optimizer, trained_shapes(recipe, skeleton, count), numbers.trained)
     if recipe.method.name == "adalora":
         state += 3 * trainable * numbers.trained  # its means of how much each rank matters
+    mask = skeleton.max_positions**2 if skeleton.model_type in WITH_A_MASK else 0
     copies = 2 if recipe.method.knobs.get("start") in FROM_WEIGHTS else 1  # how the matrices started is kept
     return ModelStates(
-        weights=weight_bytes(recipe, skeleton, numbers) + shared_update_bytes(recipe, skeleton),
+        weights=weight_bytes(recipe, skeleton, numbers) + shared_update_bytes(recipe, skeleton) + mask,
         adapters=copies * trainable * numbers.trained if count.added else 0,
         gradients=trainable * numbers.trained,
         optimizer=state,
@@ -112,10 +101,3 @@ def model_states(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> ModelS
         added=trainable if count.added else 0,
         share=count.share(skeleton),
     )
-
-
-def _factored(skeleton: Skeleton, added: bool, trainable: int) -> int:
-    """Adafactor's float32 row and column means (Shazeer and Stern 2018, section 3); thin matrices gain nothing."""
-    if added:
-        return 4 * trainable
-    return 4 * sum(sum(shape) for module in skeleton.modules for _, shape in module.parameters)

@@ -26,7 +26,7 @@ from workbench.core.models.skeleton import Skeleton
 from workbench.core.places import Workspace
 from workbench.core.recipe import Recipe, recipe_to_mapping
 
-VERSION = 2
+VERSION = 3
 """A kept trace of another version is traced again."""
 
 PATIENCE = 600.0

@@ -18,8 +18,12 @@ EMBEDDING = "Embedding"
 NORM = "Norm"
 """LayerNorm, RMSNorm and their like."""
 
-FORMAT = 3
+FORMAT = 4
 """Version of the skeleton's JSON form; a cached skeleton of another version is built again."""
+
+
+TUPLES = ("windowed", "thins")
+"""Fields that JSON has as lists."""
 
 
 @lru_cache(maxsize=65_536)
@@ -89,6 +93,14 @@ class Skeleton:
     """What the checkpoint's matrices are quantised in; None where they are whole. It changes no count of parameters."""
     experts_per_token: int = 0
     """Of a block's routed experts, how many each token goes to; 0 where there are none."""
+    window: int = 0
+    """Tokens that a sliding window shows to each token, in the layers that have one; 0 where none has."""
+    windowed: tuple[int, ...] = ()
+    """The layers with that window, where not all have it."""
+    activation: str = ""
+    """The feed-forward's non-linearity by Transformers' name, such as silu; empty where the config does not say."""
+    thins: tuple[str, ...] = ()
+    """Where dropout is by the config: hidden (behind attention and feed-forward), scores, embedding."""
 
     @cached_property
     def total_parameters(self) -> int:
@@ -109,7 +121,7 @@ def skeleton_from_json(values: Mapping[str, Any]) -> Skeleton | None:
     """The skeleton from `to_json`'s values, or None where they are of another version."""
     if values.get("format") != FORMAT:
         return None
-    rest = {key: value for key, value in values.items() if key not in ("format", "modules", "stored")}
+    rest = {key: value for key, value in values.items() if key not in ("format", "modules", "stored", *TUPLES)}
     modules = tuple(
         Module(
             item["name"],
@@ -123,4 +135,5 @@ def skeleton_from_json(values: Mapping[str, Any]) -> Skeleton | None:
     stored = values.get("stored")
     if stored is not None:
         stored = Stored(**{**stored, "kept": tuple(stored["kept"]) if stored["kept"] is not None else None})
+    rest |= {key: tuple(values[key]) for key in TUPLES}
     return Skeleton(modules=modules, stored=stored, **rest)

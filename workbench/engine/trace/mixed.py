@@ -39,14 +39,18 @@ class Mixed(TorchFunctionMode):
         self.forward = True
         """Whether this is a forward pass, in which casts of trained weights are kept."""
         self._kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._asked = torch.is_autocast_enabled
 
     def __enter__(self) -> Mixed:
         Mixed.active = self
+        # PEFT's layers over bitsandbytes' ask whether a GPU casts, and leave their input as it is where it does
+        torch.is_autocast_enabled = lambda *kind: self._asked(*kind) if kind else True
         super().__enter__()
         return self
 
     def __exit__(self, *raised: Any) -> None:
         Mixed.active = None
+        torch.is_autocast_enabled = self._asked
         self.clear()
         super().__exit__(*raised)
 

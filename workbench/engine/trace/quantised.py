@@ -5,6 +5,7 @@ bitsandbytes makes them from values, which fake tensors do not have.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -187,6 +188,26 @@ class _EightBitProduct(torch.autograd.Function):
             None,
             None,
         )
+
+
+@contextlib.contextmanager
+def weights_written_out() -> Iterator[None]:
+    """DoRA asks for a 4-bit weight written out, which PEFT does by the class of bitsandbytes' weights."""
+    from peft.tuners.lora import dora
+
+    kept = dora.dequantize_module_weight
+
+    def written_out(module: Any) -> Any:
+        state = getattr(module, "quant_state", None)
+        if state is None:
+            return kept(module)
+        return torch.empty(state.shape, dtype=state.dtype, device=module.weight.device)
+
+    dora.dequantize_module_weight = written_out
+    try:
+        yield
+    finally:
+        dora.dequantize_module_weight = kept
 
 
 def quantised_tensors(model: nn.Module) -> Iterator[torch.Tensor]:

@@ -21,7 +21,11 @@ from workbench.engine.trace.fake import fake_tensors
 from workbench.engine.trace.fused_loss import fuse_loss
 from workbench.engine.trace.layers import UnevenError, find_layers
 from workbench.engine.trace.log import AllocationLog, Event
-from workbench.engine.trace.quantised import quantised_tensors, steps_of_quantised_products
+from workbench.engine.trace.quantised import (
+    quantised_tensors,
+    steps_of_quantised_products,
+    weights_written_out,
+)
 from workbench.engine.trace.repeat import repeat_turns
 from workbench.engine.trace.replay import Peak, find_peak
 from workbench.engine.trace.small_states import steps_of_small_updates
@@ -73,7 +77,7 @@ def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: 
     autocast = None
     if resolve_autocast(recipe, kind):
         autocast = torch.float16 if resolve_precision(recipe, kind) == "float16" else torch.bfloat16
-    with fake_tensors(), attention_as_trained(is_masked(recipe, loop)):
+    with fake_tensors(), attention_as_trained(is_masked(recipe, loop)), weights_written_out():
         model = build_model(base, recipe, skeleton, device, loop)
         if loop.chunk:
             fuse_loss(inner_model(model), loop.chunk)
