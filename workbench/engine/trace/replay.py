@@ -37,6 +37,22 @@ class Peak:
     """Groups of like tensors that live at the peak: what, where, shape, count, bytes, part."""
 
 
+def one_step(set_up: Sequence[Event], step: Sequence[Event], roles: Mapping[int, str]) -> Iterator[Event]:
+    """The events of setting up and of one step behind others, of which only what stays is there: states, gradients.
+
+    The optimizer's states were made by an earlier step, and so were the gradients that are let go before this one.
+    """
+    yield from set_up
+    gone = {event.number for event in step if isinstance(event, Gone)}
+    born = [event for event in step if isinstance(event, Born)]
+    staying = {event.number for event in born} - gone
+    gradients = [event for event in born if event.number in gone and roles.get(event.number) == "gradients"]
+    yield from (_again(event) for event in gradients)
+    yield from (event for event in born if event.number in staying)
+    yield from (Gone(-event.number) for event in gradients)
+    yield from (event for event in step if event.number not in staying)
+
+
 def two_steps(set_up: Sequence[Event], step: Sequence[Event]) -> Iterator[Event]:
     """The events of setting up and of two steps. The second step is the first again, but what it left stays.
 
@@ -57,15 +73,24 @@ def _again(event: Event) -> Event:
 
 
 def find_peak(
-    set_up: Sequence[Event], step: Sequence[Event], roles: Mapping[int, str], vocabulary: int, caches: bool
+    set_up: Sequence[Event],
+    step: Sequence[Event],
+    roles: Mapping[int, str],
+    vocabulary: int,
+    caches: bool,
+    emptied: bool = False,
 ) -> Peak:
-    """The peak of two steps. `caches`: whether the device's allocator is CUDA's, which rounds and keeps segments."""
+    """The peak of two steps. `caches`: whether the device's allocator is CUDA's, which rounds and keeps segments.
+
+    `emptied`: that of one step which begins with nothing in that cache.
+    """
+    events = list(one_step(set_up, step, roles) if emptied else two_steps(set_up, step))
     size_of = rounded if caches else int
     allocator = Allocator()
     now = highest = at = 0
     sizes: dict[int, int] = {}
     born_before = {event.number for event in set_up}
-    for place, event in enumerate(two_steps(set_up, step)):
+    for place, event in enumerate(events):
         if isinstance(event, Born):
             sizes[event.number] = size_of(event.size)
             now += sizes[event.number]
@@ -82,7 +107,7 @@ def find_peak(
             now -= sizes.pop(number)
             if caches:
                 allocator.release(number)
-    living, last = _living(two_steps(set_up, step), at)
+    living, last = _living(events, at)
     parts = dict.fromkeys(PARTS, 0)
     for event in living:
         parts[part_of(event, roles, vocabulary)] += size_of(event.size)

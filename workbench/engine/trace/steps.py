@@ -155,7 +155,7 @@ class Stepper:
         batch = make_batch(self.model, self.recipe, self.rows, self.device, self.loop)
         real = autocast is not None and mixed is None
         with torch.autocast(self.device.type, autocast) if real else contextlib.nullcontext():
-            outputs = self.model(**batch, use_cache=False)
+            outputs = self.model(**batch, use_cache=self.loop.caches)
         loss = outputs.loss
         if autocast is not None and not self.loop.keeps_outputs:
             outputs.logits = outputs.logits.float()  # accelerate gives mixed precision's outputs back in float32
@@ -186,6 +186,8 @@ class Stepper:
         if self.recipe.method.name == "adalora" and hasattr(self.model, "base_model"):
             self._weigh_ranks()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.loop.emptied:  # the next step is the first that is looked at, and finds a short batch's outputs
+            self.outputs = None
 
     def _weigh_ranks(self) -> None:
         """AdaLoRA's means of how much each rank matters: three numbers for each that is trained."""

@@ -90,7 +90,7 @@ def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: 
         step: list[Event] = list(log.events)
         if layers is not None:
             step = repeat_turns(step, stepper.marks, layers, stepper.gradients, log.roles)
-        return find_peak(set_up, step, log.roles, skeleton.vocabulary, kind == "cuda")
+        return find_peak(set_up, step, log.roles, skeleton.vocabulary, kind == "cuda", loop.emptied)
 
 
 def _note(model: Any, log: AllocationLog) -> None:
