@@ -70,7 +70,9 @@ def main() -> int:
         (work / "model").mkdir()
         (work / "model" / "config.json").write_text(json.dumps(published["model"]))
         skeleton = build_skeleton(work / "model")
-        loop = Loop(keeps_outputs=True, every_logit=True, for_each=True, caches=True, emptied=True, masked=not options.equal)
+        loop = Loop(
+            keeps_outputs=True, every_logit=True, for_each=True, caches=True, emptied=True, masked=not options.equal
+        )
         for row in published["rows"]:
             if options.only not in row["name"]:
                 continue

@@ -78,6 +78,9 @@ def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
 
     try:
         count_by_trial(skeleton, knobs)
+        untrained = try_on(skeleton, *_asked(knobs)).get("untrained")
+        if untrained is not None:
+            return str(untrained)
         held = skeleton.stored.kind if skeleton.stored else knobs.quantisation
         bits = {"nf4": "4-bit", "fp4": "4-bit", "int8": "8-bit"}.get(held)
         if bits is None:

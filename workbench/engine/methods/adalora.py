@@ -45,7 +45,7 @@ def build_adalora(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) ->
 def freeze_ranks(built: Any) -> Any:
     """`built` with the counts of its ranks frozen: PEFT trains them where it casts them to float32.
 
-    They divide every product, so a trained one would change the adapter's scale, and keep each product for its gradient.
+    They divide every product: trained, they change the adapter's scale, and every product is kept for their gradient.
     """
     for name, parameter in built.named_parameters():
         if ".ranknum." in name:
