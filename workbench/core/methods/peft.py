@@ -78,9 +78,6 @@ def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
 
     try:
         count_by_trial(skeleton, knobs)
-        untrained = try_on(skeleton, *_asked(knobs)).get("untrained")
-        if untrained is not None:
-            return str(untrained)
         held = skeleton.stored.kind if skeleton.stored else knobs.quantisation
         bits = {"nf4": "4-bit", "fp4": "4-bit", "int8": "8-bit"}.get(held)
         if bits is None:
@@ -92,6 +89,12 @@ def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
         return None
     remedy = "Give the model in 16-bit numbers." if skeleton.stored else "Set method.quantisation to none."
     return f"This kind does not train over a {bits} base: {able} {remedy}"
+
+
+def _not_training(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
+    """Why a config that can be counted, and whose memory can be estimated, is not trained here."""
+    reason = try_on(skeleton, *_asked(knobs)).get("untrained")
+    return None if reason is None else str(reason)
 
 
 METHOD = Method(
@@ -112,4 +115,5 @@ METHOD = Method(
     formula="counted on the model, built without weights",
     counting=count_by_trial,
     refusing=_refuse,
+    not_training=_not_training,
 )

@@ -22,7 +22,7 @@ from workbench.core.recipe import ModelSection, Recipe
 from workbench.engine.answer import inner_model
 from workbench.engine.base_models import DTYPES
 from workbench.engine.methods import build_method, prepare_quantised, refuse_training
-from workbench.engine.methods.any_peft import build_without_values
+from workbench.engine.methods.any_peft import build_without_values, first_line
 from workbench.engine.methods.main_directions import remember_start
 from workbench.engine.methods.shapes_only import shapes_only
 from workbench.engine.trace.fake import give_device
@@ -109,7 +109,11 @@ def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.dev
 
 def _with_method(base: Any, recipe: Recipe, skeleton: Skeleton) -> Any:
     if recipe.method.name != "peft":
-        return build_method(base, _without_values(recipe), skeleton)
+        try:
+            return build_method(base, _without_values(recipe), skeleton)
+        except (ValueError, TypeError, NotImplementedError) as error:  # PEFT's own reasons, such as Mamba's layers
+            title = recipe.method.facts.title
+            raise UserError(f"{title} does not fit this model: {first_line(error)}", str(error)) from error
     refuse_training(recipe)
     if getattr(base, "is_quantized", False):
         prepare_quantised(base)
