@@ -50,5 +50,5 @@ def test_a_method_that_does_not_fit_a_model_is_refused_in_a_sentence(tmp_path, p
     (tmp_path / "config.json").write_text(
         '{"model_type": "mamba", "vocab_size": 512, "hidden_size": 64, "num_hidden_layers": 2, "state_size": 8}'
     )
-    with pytest.raises(AssertionError, match="UserError: LoRA does not fit this model: .*Mamba"):
+    with pytest.raises(AssertionError, match=r"UserError: LoRA does not fit this model: .*Mamba"):
         peak_of(recipe_for(tmp_path, {"name": "lora"}, 16), RowShape(16, 16))
