@@ -276,13 +276,13 @@ async def test_a_price_an_hour_is_typed_and_gives_the_cost_of_the_run(workspace)
 
 
 async def test_an_architecture_that_the_formula_was_not_held_against_is_said_to_need_a_trace(workspace, tmp_path):
-    folder = tmp_path / "stable"
+    folder = tmp_path / "unknown"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({**LLAMA, "model_type": "stablelm", "architectures": None}))
+    (folder / "config.json").write_text(json.dumps({**LLAMA, "model_type": "persimmon", "architectures": None}))
     async with opened(workspace, story(model={"path": str(folder)}), (120, 36), read=False) as (app, pilot):
         await wait_for(lambda: app.estimate is not None, 120)
         await on_memory(pilot, app)
-        await wait_for(lambda: "stablelm was not among those" in " ".join(words(app).split()))
+        await wait_for(lambda: "persimmon was not among those" in " ".join(words(app).split()))
 
 
 async def test_a_sentence_said_again_while_it_still_stands_is_shown_once(workspace):

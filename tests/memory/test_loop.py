@@ -44,6 +44,24 @@ def test_another_trainers_loop_is_counted_alike_by_formula_and_trace(method, set
     assert closed.allocated == max(closed.moments.values())
 
 
+def test_a_cache_that_goes_with_kept_outputs_is_there_until_the_loss(models, peak_of):
+    """Grouped keys and values under a mask are copied for every head: the cache is beside those copies."""
+    recipe, rows = recipe_for(models / "llama", {"name": "lora"}, 512, 2, autocast=False), RowShape(512, 512)
+    held = {"keeps_outputs": True, "every_logit": True}
+    without, cached = (peak_of(recipe, rows, loop={**held, "caches": one})["allocated"] for one in (False, True))
+    layers, size, tokens, width = 4, 2, 2 * 512, 2 * 32
+    assert cached - without == 2 * layers * tokens * width * size
+
+
+def test_a_batch_behind_an_emptied_cache_finds_states_and_no_segments_of_other_batches(models, peak_of):
+    recipe, rows = recipe_for(models / "llama", {"name": "full"}, 512, autocast=False), RowShape(512, 512)
+    held = {"keeps_outputs": True, "every_logit": True, "for_each": True}
+    usual, emptied = (peak_of(recipe, rows, loop={**held, "emptied": one}) for one in (False, True))
+    assert emptied["parts"]["optimizer"] == usual["parts"]["optimizer"] > 0
+    assert emptied["allocated"] <= usual["allocated"]
+    assert emptied["allocated"] <= emptied["reserved"] <= usual["reserved"]
+
+
 def test_a_loop_is_read_as_it_is_typed_and_what_it_does_not_have_is_refused():
     assert parse_loop(["for_each=true", "chunk=1024", "adapters=base"]) == Loop(
         for_each=True, chunk=1024, adapters="base"

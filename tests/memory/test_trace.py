@@ -26,7 +26,7 @@ REAL: list[tuple[dict[str, object], dict[str, object]]] = [
     ({"name": "prefix"}, {}),
     ({"name": "lora"}, {"precision": "bfloat16", "autocast": True}),
     ({"name": "qlora"}, {"gradient_checkpointing": True}),
-    *(({"name": "peft", "kind": kind}, {}) for kind in ("LOHA", "LOKR", "BOFT")),
+    *(({"name": "peft", "kind": kind}, {}) for kind in ("LOHA", "LOKR", "BOFT", "SHIRA", "FROD", "LN_TUNING")),
 ]
 
 

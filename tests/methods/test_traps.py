@@ -14,11 +14,12 @@ from transformers import AutoModelForCausalLM
 from workbench.core.errors import UserError
 from workbench.core.recipe import recipe_from_mapping
 from workbench.engine.four_bit import keep_one_kernel
-from workbench.engine.methods import penalty_of, refuse_training
+from workbench.engine.methods import BUILDERS, penalty_of, refuse_training
 from workbench.engine.methods.adalora import RankSchedule
 from workbench.engine.methods.merging import fold_adapter
 from workbench.engine.methods.stored import load_state, open_adapter, save_adapter, save_state
 from workbench.engine.methods.switching import leaves_base_whole, switch_off
+from workbench.engine.skeletons import build_skeleton
 
 
 def trained(folder, method, **training):
@@ -167,6 +168,15 @@ def test_adalora_takes_ranks_away_down_to_its_budget(models):
     model = trained(folder, {"name": "adalora", "start_rank": 12, "rank": 4})
     pattern = model.peft_config["default"].rank_pattern
     assert sum(sum(kept) for kept in pattern.values()) == 4 * len(pattern)
+
+
+def test_adaloras_counts_of_ranks_are_not_trained_over_a_16_bit_base(models):
+    recipe = recipe_for({"name": "adalora"})
+    base = AutoModelForCausalLM.from_pretrained(models / "llama", dtype=torch.bfloat16)
+    built = BUILDERS["adalora"](base, recipe, build_skeleton(models / "llama"))
+    counts = [one for name, one in built.named_parameters() if ".ranknum." in name]
+    assert counts
+    assert not any(one.requires_grad for one in counts)
 
 
 def test_adalora_in_too_short_a_run_says_so(models):

@@ -229,8 +229,8 @@ def build_parser() -> Parser:
     estimate.add_argument("--card", metavar="NAME", help="for a GPU of the table, such as 'RTX 4090', not this machine")
     estimate.add_argument(
         "--loop", action="append", default=[], metavar="KEY=VALUE",
-        help="as another trainer has it: for_each, keeps_outputs, every_logit, clips or kbit=true, masked=false, "
-        "adapters=base, chunk=TOKENS for a fused loss; may be given several times",
+        help="as another trainer has it: for_each, keeps_outputs, caches, emptied, every_logit, clips or kbit=true, "
+        "masked=false, adapters=base, chunk=TOKENS for a fused loss; may be given several times",
     )  # fmt: skip
     estimate.add_argument("--world-size", type=whole(1), metavar="N", help="also what each of N GPUs would hold")
     estimate.add_argument(

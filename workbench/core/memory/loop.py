@@ -19,8 +19,16 @@ class Loop:
     """Whether rows of one batch differ in length; None takes them to where there are several."""
     keeps_outputs: bool = False
     """Whether the loop holds on to the model's outputs, logits included, until the next ones are there."""
+    caches: bool = False
+    """Whether the model makes a cache of keys and values as it does unless told otherwise; it goes with the outputs."""
     every_logit: bool = False
     """Whether logits are computed for every token, trained or not."""
+    emptied: bool = False
+    """Whether the longest batch is the first after the allocator's cache was emptied, and follows short ones.
+
+    So it does where batches are sorted and the cache is emptied every few steps. The gradients of the step before are
+    let go after the emptying.
+    """
     for_each: bool = False
     """Whether AdamW goes over all parameters at once with temporaries (torch's default), not in one fused kernel."""
     clips: bool = True
@@ -37,7 +45,7 @@ class Loop:
             raise UserError(f"loop.adapters cannot be {self.adapters!r}; it takes {' or '.join(ADAPTERS)}.")
         if isinstance(self.chunk, bool) or not isinstance(self.chunk, int) or self.chunk < 0:
             raise UserError(f"loop.chunk cannot be {self.chunk!r}; it takes a number of tokens, or 0 for all.")
-        for name in ("keeps_outputs", "every_logit", "for_each", "clips", "kbit"):
+        for name in ("keeps_outputs", "caches", "every_logit", "emptied", "for_each", "clips", "kbit"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"loop.{name} cannot be {getattr(self, name)!r}; it takes true or false.")
         if not (self.masked is None or isinstance(self.masked, bool)):

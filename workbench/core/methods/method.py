@@ -69,6 +69,8 @@ class Method:
     keeping: Callable[[Skeleton, Any], float] | None = None
     """Values a token that autograd keeps for what the method adds, over all layers; None where that is next to nothing,
     or where `workbench.core.memory` counts it in a closed form of its own."""
+    not_training: Callable[[Skeleton, Any], str | None] | None = None
+    """Why what can be counted and estimated is not trained here, in one sentence; for a method that has such."""
     checkpoints: bool = True
     """Whether it trains with gradient checkpointing."""
     packs: bool = True
@@ -96,7 +98,8 @@ class Method:
 
     def reason_against(self, skeleton: Skeleton, knobs: Mapping[str, Any]) -> str | None:
         """Why the method cannot be used on this model with these knobs, in one sentence; None where it can."""
-        return self._refusal(skeleton, self.knobs(**knobs))
+        section = self.knobs(**knobs)
+        return self._refusal(skeleton, section) or (self.not_training(skeleton, section) if self.not_training else None)
 
     def reason_against_base(self, stored: Stored | None, knobs: Mapping[str, Any]) -> str | None:
         """Why the method does not train over a checkpoint that is stored so; None where it does."""

@@ -93,6 +93,12 @@ def _refuse(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
     return f"This kind does not train over a {bits} base: {able} {remedy}"
 
 
+def _not_training(skeleton: Skeleton, knobs: PeftKnobs) -> str | None:
+    """Why a config that can be counted, and whose memory can be estimated, is not trained here."""
+    reason = try_on(skeleton, *_asked(knobs)).get("untrained")
+    return None if reason is None else str(reason)
+
+
 METHOD = Method(
     name="peft",
     title="Any of PEFT's",
@@ -111,4 +117,5 @@ METHOD = Method(
     formula="counted on the model, built without weights",
     counting=count_by_trial,
     refusing=_refuse,
+    not_training=_not_training,
 )

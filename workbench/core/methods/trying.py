@@ -29,7 +29,10 @@ ABILITIES = {
 
 
 def try_on(skeleton: Skeleton, values: Mapping[str, Any], module: str = "") -> dict[str, Any]:
-    """What a config trains on a skeleton: `by_module` and `added`, or `refused` with a sentence."""
+    """What a config trains on a skeleton: `by_module` and `added`, or `refused` with a sentence.
+
+    `untrained` says why what can be counted cannot be trained here.
+    """
     return _counted(skeleton.model_type, json.dumps(skeleton.to_json()), json.dumps(values), module, _text(module))
 
 
@@ -41,7 +44,7 @@ def _counted(model_type: str, skeleton: str, values: str, module: str, text: str
 
 
 def _count_name(model_type: str, skeleton: str, values: str, text: str) -> str:
-    return f"{model_type}-{text_key(skeleton, values, text, peft_version())}"
+    return f"{model_type}-{text_key('2', skeleton, values, text, peft_version())}"
 
 
 def is_tried(skeleton: Skeleton, values: Mapping[str, Any], module: str, abilities: bool) -> bool:

@@ -104,4 +104,12 @@ def count_trainable(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-__all__ = ["base_quantisation", "build_method", "count_trainable", "method_callbacks", "penalty_of"]
+__all__ = [
+    "base_quantisation",
+    "build_method",
+    "count_trainable",
+    "method_callbacks",
+    "penalty_of",
+    "prepare_quantised",
+    "refuse_training",
+]

@@ -39,6 +39,17 @@ def build_adalora(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) ->
     )
     built = get_peft_model(model, config)
     built.base_model.__class__ = PlainLossAdaLora
+    return freeze_ranks(built)
+
+
+def freeze_ranks(built: Any) -> Any:
+    """`built` with the counts of its ranks frozen: PEFT trains them where it casts them to float32.
+
+    They divide every product: trained, they change the adapter's scale, and every product is kept for their gradient.
+    """
+    for name, parameter in built.named_parameters():
+        if ".ranknum." in name:
+            parameter.requires_grad_(False)
     return built
 
 

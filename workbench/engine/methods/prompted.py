@@ -36,6 +36,7 @@ class PromptedCausalLM(PeftModelForCausalLM):
     ) -> Any:
         """As the base's; `input_ids` has the shape [batch, tokens], a mask covers the cached tokens of the text too."""
         base = self.get_base_model()
+        tasks = rest.pop("task_ids", None)
         options = {key: value for key, value in rest.items() if value is not None}
         if logits_to_keep is not None:
             options["logits_to_keep"] = logits_to_keep
@@ -56,7 +57,8 @@ class PromptedCausalLM(PeftModelForCausalLM):
             position_ids = position_ids.expand(size, -1) + count
         first = past_key_values is None
         if first and self.active_peft_config.peft_type not in PREFIXES:
-            return self._with_embeddings(input_ids, attention_mask, labels, position_ids, options, count)
+            prompt = self._prompt(size, tasks)
+            return self._with_embeddings(input_ids, attention_mask, labels, position_ids, options, prompt)
         if position_ids is not None:
             options["position_ids"] = position_ids
         return base(
@@ -67,6 +69,12 @@ class PromptedCausalLM(PeftModelForCausalLM):
             **options,
         )
 
+    def _prompt(self, size: int, tasks: torch.Tensor | None) -> torch.Tensor:
+        """The virtual embeddings of so many rows; the first task's, where each has its own and none is told."""
+        if tasks is None and self.active_peft_config.peft_type == PeftType.MULTITASK_PROMPT_TUNING:
+            tasks = torch.zeros(size, dtype=torch.long, device=self.device)
+        return self.get_prompt(batch_size=size, task_ids=tasks)
+
     def _with_embeddings(
         self,
         input_ids: torch.Tensor,
@@ -74,12 +82,12 @@ class PromptedCausalLM(PeftModelForCausalLM):
         labels: torch.Tensor | None,
         position_ids: torch.Tensor | None,
         options: dict[str, Any],
-        count: int,
+        prompt: torch.Tensor,
     ) -> Any:
         """The first pass over a text behind virtual embeddings."""
-        size = input_ids.shape[0]
+        size, count = prompt.shape[:2]
         text = self.word_embeddings(input_ids)
-        embeddings = torch.cat([self.get_prompt(batch_size=size).to(text.dtype), text], dim=1)
+        embeddings = torch.cat([prompt.to(text.dtype), text], dim=1)
         kept = options.get("logits_to_keep")
         masked = isinstance(kept, torch.Tensor) and kept.dtype == torch.bool
         if isinstance(kept, torch.Tensor):

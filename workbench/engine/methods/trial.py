@@ -1,7 +1,7 @@
 """`python -m workbench.engine.methods.trial`: what a PEFT config trains on a skeleton, counted by building it.
 
-Reads {"skeleton", "config", "module"} on standard input; writes one JSON line, {"by_module", "added"} or
-{"refused": sentence}.
+Reads {"skeleton", "config", "module"} on standard input; writes one JSON line, {"by_module", "added"}, with
+"untrained", a sentence, where it can be counted and not trained here; or {"refused": sentence}.
 """
 
 from __future__ import annotations
@@ -89,27 +89,41 @@ def _bone(module: Module) -> nn.Module:
 
 def count_trained(skeleton: Skeleton, config: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON line above. UserError where the config does not fit."""
-    from workbench.engine.methods.any_peft import peft_config_from, wrap
+    from workbench.engine.methods.any_peft import described, without_values, wrap
     from workbench.engine.methods.shapes_only import shapes_only
 
+    with shapes_only():
+        asked = described(without_values(config))
     try:
         with torch.device("meta"), shapes_only():
-            built = wrap(Bones(skeleton), peft_config_from(config))
+            built = wrap(Bones(skeleton), asked)
     except UserError:  # kinds that read values to start from
         if skeleton.total_parameters > SMALL:
             from workbench.engine.trace.fake import fake_tensors
 
-            with fake_tensors():
-                built = wrap(Bones(skeleton), peft_config_from(config))
+            with fake_tensors(), shapes_only():
+                built = wrap(Bones(skeleton), asked)
         else:
-            built = wrap(Bones(skeleton), peft_config_from(config))
+            built = wrap(Bones(skeleton), asked)
     names = sorted((module.name for module in skeleton.modules), key=len, reverse=True)
     sums: dict[str, int] = {}
     for name, parameter in built.named_parameters():
         if parameter.requires_grad:
             owner = next((one for one in names if f".{one}." in f".{name}."), name.split(".")[0])
             sums[owner] = sums.get(owner, 0) + parameter.numel()
-    return {"by_module": list(sums.items()), "added": True}
+    found = {"by_module": list(sums.items()), "added": True}
+    reason = _reason_against_training(config)
+    return found if reason is None else {**found, "untrained": reason}
+
+
+def _reason_against_training(config: Mapping[str, Any]) -> str | None:
+    from workbench.engine.methods.any_peft import peft_config_from
+
+    try:
+        peft_config_from(config)
+    except UserError as error:
+        return error.sentence
+    return None
 
 
 def answer(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import ModelSection, Recipe
 from workbench.engine.answer import inner_model
 from workbench.engine.base_models import DTYPES
-from workbench.engine.methods import build_method
+from workbench.engine.methods import build_method, prepare_quantised, refuse_training
+from workbench.engine.methods.any_peft import build_without_values, first_line
 from workbench.engine.methods.main_directions import remember_start
 from workbench.engine.methods.shapes_only import shapes_only
 from workbench.engine.trace.fake import give_device
 from workbench.engine.trace.quantised import quantise
+from workbench.engine.trace.sparse import tell_sizes
 from workbench.engine.train.setup import switch_on_checkpointing
 
 ATTENTION = {"auto": "sdpa", "sdpa": "sdpa", "eager": "eager", "flash_attention_2": "sdpa"}
@@ -94,14 +96,28 @@ def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.dev
     if loop.kbit:
         _widen(base)
     with _casts_in_place(loop.adapters == "float32"), shapes_only():
-        built = build_method(base, _without_values(recipe), skeleton)
+        built = _with_method(base, recipe, skeleton)
     if device.type != "cpu":
         give_device(built, device)
+    tell_sizes(built)
     if str(recipe.method.knobs.get("start")) in FROM_WEIGHTS:
         remember_start(built)
     if recipe.training.gradient_checkpointing:
         switch_on_checkpointing(inner_model(built))
     return built.train()
+
+
+def _with_method(base: Any, recipe: Recipe, skeleton: Skeleton) -> Any:
+    if recipe.method.name != "peft":
+        try:
+            return build_method(base, _without_values(recipe), skeleton)
+        except (ValueError, TypeError, NotImplementedError) as error:  # PEFT's own reasons, such as Mamba's layers
+            title = recipe.method.facts.title
+            raise UserError(f"{title} does not fit this model: {first_line(error)}", str(error)) from error
+    refuse_training(recipe)
+    if getattr(base, "is_quantized", False):
+        prepare_quantised(base)
+    return build_without_values(base, recipe)
 
 
 def _without_values(recipe: Recipe) -> Recipe:

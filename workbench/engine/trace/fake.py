@@ -5,15 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from workbench.engine.trace.sparse import dense_instead
 from workbench.engine.trace.stand_in import STAND_IN
 
 aten = torch.ops.aten
+
+
+class _Mode(FakeTensorMode):
+    """A mode that copying a tensor, and so a module, does not copy: tensors of two modes do not mix."""
+
+    def __deepcopy__(self, memo: Any) -> FakeTensorMode:
+        return self
 
 
 INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
@@ -29,7 +38,7 @@ class MadeUpValues(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ones: dict[Any, int] = {}
+        self._ones: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         """How many ones have been written into a storage of zeros."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -38,6 +47,8 @@ class MadeUpValues(TorchDispatchMode):
             if kind == torch.bool:
                 return self._ones.get(args[0].untyped_storage(), 1) > 0
             return 1.0 if kind.is_floating_point else 0
+        if func is aten.equal.default:
+            return True
         if func is aten.any.default:  # asked of numbers that may have gone wrong: none has
             found = func(*args)
             self._ones[found.untyped_storage()] = 0
@@ -72,7 +83,7 @@ class MadeUpValues(TorchDispatchMode):
 @contextlib.contextmanager
 def fake_tensors() -> Iterator[None]:
     """Everything inside computes on fake tensors; modules move and cast as they do with real ones."""
-    kept_apply, kept_tensor, kept_sparse = nn.Module._apply, torch.tensor, torch.sparse_coo_tensor
+    kept_apply, kept_tensor = nn.Module._apply, torch.tensor
     kept_part = torch.Tensor.__getitem__
     moved: dict[int, tuple[Any, nn.Parameter]] = {}
 
@@ -104,20 +115,15 @@ def fake_tensors() -> Iterator[None]:
                 index = tuple(tensor(one, device=STAND_IN) if isinstance(one, list) else one for one in given)
         return kept_part(self, index)
 
-    def sparse(indices: torch.Tensor, values: torch.Tensor, size: Any, **_: Any) -> torch.Tensor:
-        # the stand-in has no sparse kernels; a matrix of zeros takes more for a moment, and autograd keeps the same
-        whole = torch.zeros(size, dtype=values.dtype, device=values.device)
-        return whole.index_put(tuple(indices.long().unbind()), values)
-
     changed: Any = nn.Module
     library: Any = torch
-    changed._apply, library.tensor, library.sparse_coo_tensor = apply, tensor, sparse
+    changed._apply, library.tensor = apply, tensor
     library.Tensor.__getitem__ = part
     try:
-        with FakeTensorMode(), MadeUpValues():
+        with _Mode(), MadeUpValues(), dense_instead():
             yield
     finally:
-        changed._apply, library.tensor, library.sparse_coo_tensor = kept_apply, kept_tensor, kept_sparse
+        changed._apply, library.tensor = kept_apply, kept_tensor
         library.Tensor.__getitem__ = kept_part
 
 

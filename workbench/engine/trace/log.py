@@ -11,6 +11,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+OUTPUTS = "outputs"
+"""The role of what a loop holds on to from one step into the next."""
+
 SUM = torch.ops.aten.add.Tensor
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.engine.trace.allocator import Allocator, rounded
-from workbench.engine.trace.log import Born, Event, Gone
+from workbench.engine.trace.log import OUTPUTS, Born, Event, Gone
 
 PARTS = ("weights", "adapters", "gradients", "optimizer", "activations", "loss", "buffers")
 
@@ -37,16 +37,41 @@ class Peak:
     """Groups of like tensors that live at the peak: what, where, shape, count, bytes, part."""
 
 
-def two_steps(set_up: Sequence[Event], step: Sequence[Event]) -> Iterator[Event]:
-    """The events of setting up and of two steps. The second step is the first again, but what it left stays.
+def one_step(set_up: Sequence[Event], step: Sequence[Event], roles: Mapping[int, str]) -> Iterator[Event]:
+    """The events of setting up and of one step behind others, of which only what stays is there: states, gradients.
 
-    An optimizer makes its states in its first step: only the second one has them beside its activations.
+    The optimizer's states were made by an earlier step, and so were the gradients that are let go before this one.
     """
     yield from set_up
-    yield from step
     gone = {event.number for event in step if isinstance(event, Gone)}
+    born = [event for event in step if isinstance(event, Born)]
+    staying = {event.number for event in born} - gone
+    gradients = [event for event in born if event.number in gone and roles.get(event.number) == "gradients"]
+    yield from (_again(event) for event in gradients)
+    yield from (event for event in born if event.number in staying)
+    yield from (Gone(-event.number) for event in gradients)
+    yield from (event for event in step if event.number not in staying)
+
+
+def two_steps(set_up: Sequence[Event], step: Sequence[Event], roles: Mapping[int, str]) -> Iterator[Event]:
+    """The events of setting up and of two steps. The second step is the first again, but what it left stays.
+
+    An optimizer makes its states in its first step: only the second one has them beside its activations. Outputs that
+    the loop holds on to go when those of the second step are there, at the end of its forward pass.
+    """
+    yield from set_up
+    held = [event for event in step if isinstance(event, Gone) and roles.get(event.number) == OUTPUTS]
+    late = {event.number for event in held}
+    step = [event for event in step if event.number not in late or isinstance(event, Born)]
+    yield from step
+    gone = late | {event.number for event in step if isinstance(event, Gone)}
     staying = {event.number for event in step if isinstance(event, Born)} - gone
-    yield from (_again(event) for event in step if event.number not in staying)
+    for event in step:
+        if held and isinstance(event, Born) and event.phase == "backward":
+            yield from held
+            held = []
+        if event.number not in staying:
+            yield _again(event)
 
 
 def _again(event: Event) -> Event:
@@ -57,15 +82,24 @@ def _again(event: Event) -> Event:
 
 
 def find_peak(
-    set_up: Sequence[Event], step: Sequence[Event], roles: Mapping[int, str], vocabulary: int, caches: bool
+    set_up: Sequence[Event],
+    step: Sequence[Event],
+    roles: Mapping[int, str],
+    vocabulary: int,
+    caches: bool,
+    emptied: bool = False,
 ) -> Peak:
-    """The peak of two steps. `caches`: whether the device's allocator is CUDA's, which rounds and keeps segments."""
+    """The peak of two steps. `caches`: whether the device's allocator is CUDA's, which rounds and keeps segments.
+
+    `emptied`: that of one step which begins with nothing in that cache.
+    """
+    events = list(one_step(set_up, step, roles) if emptied else two_steps(set_up, step, roles))
     size_of = rounded if caches else int
     allocator = Allocator()
     now = highest = at = 0
     sizes: dict[int, int] = {}
     born_before = {event.number for event in set_up}
-    for place, event in enumerate(two_steps(set_up, step)):
+    for place, event in enumerate(events):
         if isinstance(event, Born):
             sizes[event.number] = size_of(event.size)
             now += sizes[event.number]
@@ -82,7 +116,7 @@ def find_peak(
             now -= sizes.pop(number)
             if caches:
                 allocator.release(number)
-    living, last = _living(two_steps(set_up, step), at)
+    living, last = _living(events, at)
     parts = dict.fromkeys(PARTS, 0)
     for event in living:
         parts[part_of(event, roles, vocabulary)] += size_of(event.size)
@@ -115,7 +149,7 @@ def _living(events: Iterable[Event], at: int) -> tuple[list[Born], Born]:
 def part_of(event: Born, roles: Mapping[int, str], vocabulary: int) -> str:
     """The part of the peak that a piece of memory belongs to."""
     known = roles.get(abs(event.number))
-    if known is not None:
+    if known is not None and known != OUTPUTS:
         return known
     if event.shape and event.shape[-1] == vocabulary and event.phase != "optimizer":
         return "loss"

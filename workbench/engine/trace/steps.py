@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 import torch
+from peft import PeftType
 from torch import nn
 
 from workbench.core.memory.loop import Loop
@@ -15,8 +16,8 @@ from workbench.core.methods.lora import plus_ratio
 from workbench.core.recipe import Recipe
 from workbench.engine.answer import inner_model
 from workbench.engine.methods.quicker import quicken
-from workbench.engine.trace.layers import Layers, without_skipped
-from workbench.engine.trace.log import AllocationLog
+from workbench.engine.trace.layers import Layers, UnevenError, without_skipped
+from workbench.engine.trace.log import OUTPUTS, AllocationLog
 from workbench.engine.trace.mixed import Mixed
 from workbench.engine.trace.repeat import Mark
 from workbench.engine.trace.stand_in import STAND_IN
@@ -35,6 +36,8 @@ def make_batch(model: Any, recipe: Recipe, rows: RowShape, device: torch.device,
         # the trainer gives a mask, whose count of places no fake tensor knows; places give logits of the same shape
         batch["logits_to_keep"] = torch.zeros(kept, dtype=torch.long, device=device)
         batch["shift_labels"] = torch.zeros(shape[0] * kept, dtype=torch.long, device=device)
+    if TASKS & {config.peft_type for config in getattr(model, "peft_config", {}).values()}:
+        batch["task_ids"] = torch.zeros(shape[0], dtype=torch.long, device=device)
     if takes_rest:
         batch["num_items_in_batch"] = torch.tensor(shape[0] * rows.trained, device=device)
     return batch
@@ -64,6 +67,10 @@ def make_optimizer(model: Any, recipe: Recipe, loop: Loop) -> torch.optim.Optimi
     if plus_ratio(recipe.method.knobs) != 1.0:
         quicken(optimizer, model, plus_ratio(recipe.method.knobs))
     return optimizer
+
+
+TASKS = {PeftType.POLY, PeftType.MULTITASK_PROMPT_TUNING}
+"""Kinds that ask for the number of each row's task."""
 
 
 class Stepper:
@@ -132,6 +139,8 @@ class Stepper:
         """A layer begins. Its backward pass ends when its input's gradient is there."""
         if self.layers is None or self.log.phase != "forward":  # it is computed again
             return
+        if not isinstance(hidden, torch.Tensor):
+            raise UnevenError("layers hand on more than a tensor")
         self._mark(layer)
         period = self.layers.period
         if layer not in period.skipped and hidden.requires_grad:
@@ -155,7 +164,7 @@ class Stepper:
         batch = make_batch(self.model, self.recipe, self.rows, self.device, self.loop)
         real = autocast is not None and mixed is None
         with torch.autocast(self.device.type, autocast) if real else contextlib.nullcontext():
-            outputs = self.model(**batch, use_cache=False)
+            outputs = self.model(**batch, use_cache=self.loop.caches)
         loss = outputs.loss
         if autocast is not None and not self.loop.keeps_outputs:
             outputs.logits = outputs.logits.float()  # accelerate gives mixed precision's outputs back in float32
@@ -183,9 +192,17 @@ class Stepper:
         self.optimizer.step()
         for state in self.optimizer.state.values():
             self.log.tell(_tensors(state), "optimizer")
-        if self.recipe.method.name == "adalora" and hasattr(self.model, "base_model"):
+        if hasattr(getattr(self.model, "base_model", None), "rankallocator"):
             self._weigh_ranks()
         self.optimizer.zero_grad(set_to_none=True)
+        self._let_outputs_go()
+
+    def _let_outputs_go(self) -> None:
+        """Release what the loop has held on to, and say of that memory what it was: it goes in the next step."""
+        seen = len(self.log.events)
+        self.outputs = None
+        for event in self.log.events[seen:]:
+            self.log.roles.setdefault(event.number, OUTPUTS)
 
     def _weigh_ranks(self) -> None:
         """AdaLoRA's means of how much each rank matters: three numbers for each that is trained."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -94,7 +95,7 @@ def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: 
         step: list[Event] = list(log.events)
         if layers is not None:
             step = repeat_turns(step, stepper.marks, layers, stepper.gradients, log.roles)
-        return find_peak(set_up, step, log.roles, skeleton.vocabulary, kind == "cuda")
+        return find_peak(set_up, step, log.roles, skeleton.vocabulary, kind == "cuda", loop.emptied)
 
 
 def _note(model: Any, log: AllocationLog) -> None:
@@ -106,5 +107,15 @@ def _note(model: Any, log: AllocationLog) -> None:
         log.add(buffer, name, "weights")
     for tensor in quantised_tensors(model):
         log.add(tensor, "scales of the quantised weights", "weights")
+    for name, tensor in _kept_aside(model):
+        log.add(tensor, name, "adapters" if adapter else "weights")
     for name, tensor in getattr(model, "started_from", {}).items():
         log.add(tensor, name, "adapters")
+
+
+def _kept_aside(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that modules hold in dictionaries of their own, such as SHiRA's places: no parameters and no buffers."""
+    for name, module in model.named_modules():
+        for key, held in vars(module).items():
+            if isinstance(held, dict) and key not in ("_parameters", "_buffers", "_modules"):
+                yield from ((f"{name}.{key}", one) for one in held.values() if isinstance(one, torch.Tensor))

@@ -88,14 +88,25 @@ class CountedTensors:
 
 
 def _held_by(model: Any, optimizer: Any) -> int:
-    """Bytes of a model's parameters and buffers and of an optimizer's states, shared ones once."""
+    """Bytes of a model's parameters, buffers and tensors in dictionaries, and of optimizer states; shared ones once.
+
+    SHiRA, for one, holds its places in a dictionary of its own.
+    """
     from itertools import chain
 
     optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
     states = (one for state in optimizer.state.values() for one in state.values() if isinstance(one, torch.Tensor))
+    aside = (
+        one
+        for module in model.modules()
+        for held in vars(module).values()
+        if isinstance(held, dict)
+        for one in held.values()
+        if isinstance(one, torch.Tensor)
+    )
     storages = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
-        for tensor in chain(model.parameters(), model.buffers(), states)
+        for tensor in chain(model.parameters(), model.buffers(), aside, states)
     }
     return sum(storages.values())
 
