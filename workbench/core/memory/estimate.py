@@ -15,6 +15,7 @@ from workbench.core.memory.device import Device
 from workbench.core.memory.loop import TRAINER, Loop
 from workbench.core.memory.numbers import choose_numbers
 from workbench.core.memory.passes import run_passes
+from workbench.core.memory.products import workspace_bytes
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import ModelStates, base_storage, model_states
 from workbench.core.memory.updates import fixed_update_bytes
@@ -23,9 +24,6 @@ from workbench.core.recipe import Recipe
 
 CONTEXT = {"cuda": 500 * 2**20, "cpu": 395 * 2**20}
 """What a process takes before its first tensor: the CUDA context, or Python with torch and transformers in RAM."""
-
-PRODUCTS = 8_519_680
-"""Bytes of cuBLAS's workspace, which torch takes from its own allocator."""
 
 RESERVED = {"cuda": (1.02, 1.06, 1.15), "cpu": (1.00, 1.05, 1.20)}
 """Reserved over allocated memory: lowest, expected, highest. A caching allocator holds more than it hands out."""
@@ -144,7 +142,7 @@ def estimate_memory(
     else:
         each = passes.logit + (LOSS - 4 if passes.logit != 4 else 4)  # as they are, in float32, and their softmax
         fused = places * vocabulary * each + passes.passing
-    library = PRODUCTS if device.kind == "cuda" else 0
+    library = workspace_bytes(device.kind, device.name)
     accumulated = states.gradients if recipe.accumulation > 1 else 0
     kept = passes.kept + fixed + held
     moments = {

@@ -136,10 +136,7 @@ def _norms(base: Base, module: Module, width: int) -> int:
 
 
 def _adaptive(tape: Tape, base: Base, around: Around, module: Module, given: Tensor) -> Tensor:
-    """AdaLoRA: as LoRA, and the update is divided by the number of ranks.
-
-    PEFT moves that number to a 16-bit base's kind as a new parameter, which a gradient then flows to.
-    """
+    """AdaLoRA: as LoRA, and the update is divided by the number of ranks."""
     numbers, rank = base.numbers, around.rank(module)
     rows = given.count // module.in_features
     result = base.product(tape, module, given)
@@ -154,8 +151,7 @@ def _adaptive(tape: Tape, base: Base, around: Around, module: Module, given: Ten
     first.piece = NOTHING
     second = tape.parameter(rank * module.out_features, numbers.trained, True)
     update = tape.product(tape.product(source, first, rows * rank), second, rows * module.out_features)
-    moved = base.stored is None and numbers.weight != FLOAT
-    update = tape.multiply(tape.scale(update), tape.parameter(1, update.width, moved))
+    update = tape.scale(tape.scale(update))
     added = tape.add(result, tape.cast(update, width))
     added.width = width
     return added

@@ -11,6 +11,7 @@ import torch
 from workbench.core.memory.estimate import is_masked, refuse_kbit
 from workbench.core.memory.loop import Loop
 from workbench.core.memory.numbers import resolve_autocast, resolve_precision
+from workbench.core.memory.products import workspace_bytes
 from workbench.core.memory.row_shape import RowShape
 from workbench.core.memory.states import base_storage
 from workbench.core.models.skeleton import Skeleton
@@ -32,11 +33,6 @@ from workbench.engine.trace.replay import Peak, find_peak
 from workbench.engine.trace.small_states import steps_of_small_updates
 from workbench.engine.trace.stand_in import stand_in_device
 from workbench.engine.trace.steps import Stepper
-
-PRODUCTS = {"default": 8_519_680, "hopper": 32 * 2**20}
-"""Bytes of cuBLAS's workspace, which torch takes from its own allocator (CUDABlas.cpp, parseChosenWorkspaceSize)."""
-
-HOPPER = ("H100", "H200", "H800", "GH200", "B100", "B200", "GB200", "B300", "GB300")
 
 
 def trace_recipe(
@@ -85,7 +81,7 @@ def _trace(recipe: Recipe, skeleton: Skeleton, rows: RowShape, kind: str, name: 
         log.phase = "setup"
         _note(model, log)
         if kind == "cuda":
-            log.take(PRODUCTS["hopper" if any(one in name for one in HOPPER) else "default"], "cuBLAS", "buffers")
+            log.take(workspace_bytes(kind, name), "cuBLAS", "buffers")
         layers = None if whole else find_layers(model, inner_model(model).config)
         stepper = Stepper(model, recipe, rows, log, loop, layers)
         set_up = list(log.events)
