@@ -27,12 +27,15 @@ def test_a_table_comes_back_from_its_file_with_its_middle_and_its_worst_error(tm
 LIMITS = {"reserved": (0.03, 0.08), "allocated": (0.005, 0.005)}
 """Largest middle and worst error of the trace: of what CUDA reserves, and of what real steps allocate."""
 
+PUBLISHED = (0.01, 0.06)
+"""The same, of what others have published."""
+
 
 @pytest.mark.parametrize("table", accuracy_tables(), ids=lambda table: table.title)
 def test_every_kept_table_says_when_where_and_with_what_it_was_measured_and_keeps_the_promise(table):
     assert table.rows
     assert table.date and table.device and table.source and table.versions["torch"]
-    middle, worst = LIMITS[table.of]
+    middle, worst = PUBLISHED if table.title == "Published by others" else LIMITS[table.of]
     assert table.middle <= middle
     assert abs(table.worst) <= worst
 

@@ -39,6 +39,8 @@ class Layer:
     beside: bool
     norms: bool
     """Whether norms are trained."""
+    caches: bool
+    """Whether keys and values go into a cache that the model gives out."""
     prompt: int = 0
     """Vectors that LLaMA-Adapter's attention sees beside the text."""
 
@@ -115,7 +117,10 @@ def _attention(tape: Tape, layer: Layer, given: Tensor, modules: list[Module]) -
         longer = rows.batch * rows.keys * skeleton.key_value_heads * skeleton.head_dim
         prefix = tape.parameter(0, layer.base.numbers.weight, True)
         key, value = (tape.record(longer, one.width, (one, prefix)) for one in (key, value))
-        tape.held += [key.piece, value.piece]
+        if not layer.caches:
+            tape.held += [key.piece, value.piece]
+    if layer.caches:
+        tape.cached += [key.piece, value.piece]
     kind = Attention(
         skeleton.heads, skeleton.key_value_heads, skeleton.head_dim, layer.masked or rows.keys != rows.length,
         layer.eager or block.plain, block.capped, block.drops_scores,

@@ -129,19 +129,19 @@ def estimate_memory(
     numbers = choose_numbers(recipe, device, loop)
     states = model_states(recipe, skeleton, numbers)
     longest = row_limit(recipe, rows)
-    batch = recipe.training.micro_batch
-    places = batch * _places(longest, loop)
-    passes = run_passes(recipe, skeleton, numbers, longest.tokens, _places(longest, loop), is_masked(recipe, loop))
+    masked = is_masked(recipe, loop)
+    passes = run_passes(recipe, skeleton, numbers, longest.tokens, loop, longest.trained, masked)
+    places = passes.places
     fixed = fixed_update_bytes(recipe, skeleton, numbers)
     vocabulary, hidden = skeleton.vocabulary, skeleton.hidden_size
-    held = places * vocabulary * passes.logit if loop.keeps_outputs else 0
+    held = places * vocabulary * passes.logit + passes.cache if loop.keeps_outputs else 0
     logits, fused = places * vocabulary * LOSS, 0
     if loop.chunk:
         grown = 2 * vocabulary * hidden * numbers.trained if recipe.method.name == "full" else 0  # a chunk's, and all
         logits = min(places, loop.chunk) * vocabulary * passes.logit + places * hidden * passes.logit + grown
     else:
         each = passes.logit + (LOSS - 4 if passes.logit != 4 else 4)  # as they are, in float32, and their softmax
-        fused = places * vocabulary * each + passes.passing
+        fused = places * vocabulary * each + passes.passing + (0 if loop.keeps_outputs else passes.cache)
     library = workspace_bytes(device.kind, device.name)
     accumulated = states.gradients if recipe.accumulation > 1 else 0
     kept = passes.kept + fixed + held
@@ -224,11 +224,6 @@ def refuse_kbit(recipe: Recipe, skeleton: Skeleton) -> None:
     stored = base_storage(recipe, skeleton)
     if stored is None or not stored.by_bitsandbytes:
         raise UserError("loop.kbit is for a base that bitsandbytes quantises; choose qlora, or leave it out.")
-
-
-def _places(longest: RowShape, loop: Loop) -> int:
-    """Tokens of a row that get logits: the trained ones, unless the loop wants all."""
-    return longest.tokens if loop.every_logit else max(1, min(longest.trained, longest.tokens - 1))
 
 
 def judge(process: int, high: int, device: Device) -> str:

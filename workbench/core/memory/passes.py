@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.core.memory.blocks import CAPPED, UNQUANTISED, Block, block_of
 from workbench.core.memory.decoders import Layer, run_layer
+from workbench.core.memory.loop import Loop
 from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.pieces import FLOAT, Rows, norm
 from workbench.core.memory.placing import Placed, place
@@ -32,8 +33,12 @@ class Passes:
     """The most while a layer is gone back through, gradients of parameters among it."""
     end: int
     """The gradient of what the embedding gives, where that is trained, and where it is tied a second one."""
+    places: int
+    """Tokens that get logits, of all rows: the trained ones, unless the loop wants all."""
     logit: int
     """Bytes a logit."""
+    cache: int
+    """What a cache of keys and values holds beside, where the model gives one out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class _Done:
     """Until the backward pass; with checkpointing, beside the layer's input."""
     passing: int
     """What the forward pass alone holds on to."""
+    cache: int
+    """What a cache of keys and values holds beside."""
     backward: Backward
     reads: int
     """Bytes a value of what it reads."""
@@ -52,10 +59,13 @@ class _Done:
     grad: bool
 
 
-def run_passes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, places: int, masked: bool) -> Passes:
-    """The passes over rows of `row` tokens, of which `places` get logits. `masked`: whether attention has a mask."""
+def run_passes(
+    recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, loop: Loop, trained: int, masked: bool
+) -> Passes:
+    """The passes over rows of `row` tokens, `trained` of them trained on. `masked`: whether attention has a mask."""
     placed, block = place(recipe, skeleton), block_of(skeleton)
     batch = recipe.training.micro_batch
+    places = row + placed.virtual if loop.every_logit else max(1, min(trained, row - 1))
     rows = Rows(batch, row + placed.virtual, row + placed.virtual + placed.prefix)
     full = recipe.method.name == "full"
     stored = base_storage(recipe, skeleton)
@@ -66,7 +76,8 @@ def run_passes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, p
     accumulated = recipe.accumulation > 1
     plain = recipe.model.attention == "eager" or block.plain
     early = placed.early or checkpointing  # Transformers has the embedding's output require a gradient with it
-    done = _layers(recipe, skeleton, block, base, placed, rows, masked, early)
+    caches = loop.caches and not checkpointing  # which Transformers then leaves out
+    done = _layers(recipe, skeleton, block, base, placed, rows, masked, early, caches)
     inputs = [rows.tokens * skeleton.hidden_size * one.reads for one in done]
     width, grad = (done[-1].width, done[-1].grad) if done else (numbers.weight, early)
     tail, head = _tail(skeleton, block, base, placed, rows, width, grad, batch * places, accumulated)
@@ -93,12 +104,14 @@ def run_passes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers, row: int, p
     elif early:
         end = inputs[0] + (vocabulary if placed.tokens else 0)
     passing = sum(one.passing for one in done) + tail[2]
-    return Passes(kept + tail[0], passing, kept + tail[1].peak, highest, end, head)
+    cache = sum(one.cache for one in done)
+    return Passes(kept + tail[0], passing, kept + tail[1].peak, highest, end, batch * places, head, cache)
 
 
 def _layers(
-    recipe: Recipe, skeleton: Skeleton, block: Block, base: Base, placed: Placed, rows: Rows, masked: bool, early: bool
-) -> list[_Done]:
+    recipe: Recipe, skeleton: Skeleton, block: Block, base: Base, placed: Placed, rows: Rows, masked: bool, early: bool,
+    caches: bool,
+) -> list[_Done]:  # fmt: skip
     """Every layer, gone forth and back through; layers that are alike are done once."""
     width, grad = base.numbers.weight, early
     eager, accumulated = recipe.model.attention == "eager", recipe.accumulation > 1
@@ -122,7 +135,7 @@ def _layers(
         if key not in known:
             layer = Layer(
                 skeleton, block, base, rows, masked or windowed, eager, tuple(modules), placed.around, sites,
-                placed.beside, placed.norms, prompt,
+                placed.beside, placed.norms, caches, prompt,
             )  # fmt: skip
             known[key] = _run(layer, width, grad, recipe.training.gradient_checkpointing, accumulated)
         done.append(known[key])
@@ -148,7 +161,7 @@ def _run(layer: Layer, width: int, grad: bool, checkpointing: bool, accumulated:
     tape.ahead += hidden.size if checkpointing and tape.ahead else 0
     inside = tape.backward(result, accumulated) if tape.nodes else Backward(0, 0)
     both = Backward(max(inside.peak, back.peak), inside.grown + back.grown)
-    return _Done(kept if checkpointing else tape.kept(), passing, both, width, result.width, result.grad)
+    return _Done(kept if checkpointing else tape.kept(), passing, tape.cache(), both, width, result.width, result.grad)
 
 
 def _tail(

@@ -35,6 +35,9 @@ RANKS = {
 }
 """Ranks that PEFT's configs have by default."""
 
+PREFIXES = ("PREFIX_TUNING", "CARTRIDGE")
+"""PEFT's kinds with keys and values before those of the text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -133,6 +136,10 @@ def _of_peft(recipe: Recipe, skeleton: Skeleton) -> Placed:
     kind = str(values.get("peft_type"))
     if kind in PROMPTS:
         return Placed(virtual=int(values.get("num_virtual_tokens") or 0), early=True)
+    if kind in PREFIXES:
+        return Placed(prefix=int(values.get("num_virtual_tokens") or 0))
+    if kind == "ADAPTION_PROMPT":
+        return Placed(prompts=int(values.get("adapter_len") or 0), prompted=int(values.get("adapter_layers") or 0))
     if kind == "TRAINABLE_TOKENS":
         return Placed(early=True, tokens=True)
     if kind == "LN_TUNING":

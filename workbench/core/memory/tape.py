@@ -82,6 +82,8 @@ class Tape:
     """Trained float32 weights that mixed precision has cast in this pass."""
     held: list[Piece] = field(default_factory=list)
     """What else is there until the forward pass ends, such as a cache of keys and values."""
+    cached: list[Piece] = field(default_factory=list)
+    """What a cache of keys and values holds that outlives the pass."""
     ahead: int = 0
     """The most that was there at once in the forward pass, as far as that is told."""
 
@@ -184,6 +186,11 @@ class Tape:
         kept = set() if again else {id(piece) for node in self.nodes for piece in node.saved}
         pieces = {id(piece): piece for piece in (*(one.piece for one in self.casts.values()), *self.held)}
         return sum(piece.size for key, piece in pieces.items() if key not in kept)
+
+    def cache(self) -> int:
+        """What the cache holds and the backward pass does not wait for."""
+        kept = {id(piece) for node in self.nodes for piece in node.saved}
+        return sum(piece.size for key, piece in {id(one): one for one in self.cached}.items() if key not in kept)
 
     def backward(self, result: Tensor, accumulated: bool) -> Backward:
         """The backward pass from the gradient of `result` on. `accumulated`: parameters have gradients already."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.peft_wraps import PEFT_WRAPS
-from workbench.core.memory.placing import PROMPTS, peft_values
+from workbench.core.memory.placing import PREFIXES, PROMPTS, peft_values
 from workbench.core.methods.targets import chosen_targets
 from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
@@ -13,7 +13,7 @@ DOUBTFUL = ("UNILORA", "WAVEFT")
 """Kinds with a formula that traces do not bear out: what they share, or build their matrices from, is not counted."""
 
 KNOWN = (
-    "LORA", "IA3", "VERA", "OFT", "MISS", "LN_TUNING", "TRAINABLE_TOKENS", *PROMPTS,
+    "LORA", "IA3", "VERA", "OFT", "MISS", "LN_TUNING", "TRAINABLE_TOKENS", "ADAPTION_PROMPT", *PROMPTS, *PREFIXES,
     *(kind for kind in PEFT_WRAPS if kind not in DOUBTFUL),
 )  # fmt: skip
 """PEFT's kinds whose kept values were within 4 % of traces; of all others, each target's input is counted."""
