@@ -13,7 +13,7 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.memory.device import Device
 from workbench.core.memory.loop import TRAINER, Loop
-from workbench.core.memory.numbers import choose_numbers
+from workbench.core.memory.numbers import BYTES, choose_numbers
 from workbench.core.memory.passes import run_passes
 from workbench.core.memory.products import workspace_bytes
 from workbench.core.memory.row_shape import RowShape
@@ -145,6 +145,7 @@ def estimate_memory(
     library = workspace_bytes(device.kind, device.name)
     accumulated = states.gradients if recipe.accumulation > 1 else 0
     kept = passes.kept + fixed + held
+    updated = _largest_update(recipe, skeleton, states, loop, numbers.trained)
     moments = {
         "the loss": (kept, max(logits, fused), accumulated, 0),
         "the backward pass of a layer": (
@@ -154,7 +155,12 @@ def estimate_memory(
             0,
         ),
         "the end of the backward pass": (passes.end + fixed, 0, states.gradients, held),
-        "the optimizer step": (0, 0, states.gradients, _largest_update(recipe, skeleton, states, loop) + held),
+        "the optimizer step": (
+            0,
+            0,
+            states.gradients,
+            _largest_update(recipe, skeleton, states, loop, numbers.trained) + held,
+        ),
     }
     peak_at, (activations, loss, gradients, buffers) = max(moments.items(), key=lambda item: sum(item[1]))
     resident = states.weights + states.adapters + states.optimizer
@@ -233,8 +239,10 @@ def judge(process: int, high: int, device: Device) -> str:
     return "tight" if high > TIGHT * device.free else "fits"
 
 
-def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates, loop: Loop) -> int:
+def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates, loop: Loop, width: int) -> int:
     """What the optimizer's step makes and lets go again: Adafactor's update of its largest tensor, in float32.
+
+    `width` is that of a trained value.
 
     AdamW for each parameter at once makes the roots of all second means.
     """
@@ -246,5 +254,5 @@ def _largest_update(recipe: Recipe, skeleton: Skeleton, states: ModelStates, loo
         return 0
     # the squared gradient, the update and that of the tensor before; over 16-bit numbers both in float32 too
     sizes = [prod(shape) for module in skeleton.modules for _, shape in module.parameters]
-    each = 2 if recipe.training.precision == "float32" else 4
+    each = 2 if width == BYTES["float32"] else 4
     return max((4 * (each * size + before) for size, before in zip(sizes, [0, *sizes], strict=False)), default=0)

@@ -13,7 +13,7 @@ from workbench.core.memory.numbers import Numbers
 from workbench.core.memory.pieces import FLOAT, Rows, norm
 from workbench.core.memory.placing import Placed, place
 from workbench.core.memory.states import base_storage
-from workbench.core.memory.tape import Backward, Piece, Tape, Tensor
+from workbench.core.memory.tape import Backward, Piece, Tensor
 from workbench.core.memory.wraps import Base
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.recipe import Recipe
@@ -84,7 +84,7 @@ def run_passes(
     alone = 1 if recipe.data.packing is True else batch  # of packed rows the mask is made from their places
     shared = _shared(skeleton, block, numbers, rows, alone if (masked or plain) and checkpointing else 0, plain)
     if early and block.thins_embedding:
-        shared += rows.tokens * skeleton.hidden_size
+        shared += rows.tokens * skeleton.hidden_size * (1 if numbers.device == "cuda" else numbers.weight)
     if checkpointing and not full and (block.learned_positions or placed.virtual):
         shared += inputs[0]  # the embedding's output, which is a leaf of the graph then
     kept = shared + (sum(inputs) if checkpointing else 0) + sum(one.kept for one in done)
@@ -146,11 +146,11 @@ def _layers(
 def _run(layer: Layer, width: int, grad: bool, checkpointing: bool, accumulated: bool) -> _Done:
     """A layer. What stands behind it is not computed again with checkpointing, and is kept."""
     count = layer.rows.tokens * layer.skeleton.hidden_size
-    tape = Tape(layer.base.low)
+    tape = layer.base.tape()
     hidden = Tensor(count, width, grad, Piece(count * width))
     result = run_layer(tape, layer, hidden)
     behind = next((one for name, one in layer.sites.items() if name.rpartition(".")[2].isdigit()), None)
-    outer, kept, back = Tape(layer.base.low), 0, Backward(0, 0)
+    outer, kept, back = layer.base.tape(), 0, Backward(0, 0)
     if behind is not None and not checkpointing:
         result = layer.adapted(tape, behind, result, result)
     elif behind is not None:
@@ -169,7 +169,7 @@ def _tail(
     accumulated: bool,
 ) -> tuple[tuple[int, Backward, int], int]:  # fmt: skip
     """The last norm and the output layer: what they keep, the way back, what passes, and bytes a logit."""
-    tape, hidden, numbers = Tape(base.low), skeleton.hidden_size, base.numbers
+    tape, hidden, numbers = base.tape(), skeleton.hidden_size, base.numbers
     given = Tensor(rows.tokens * hidden, width, grad, Piece(rows.tokens * hidden * width))
     trained = base.trained or placed.norms or (base.biases and block.norm == "native")
     normed = norm(tape, block.norm, given, rows.tokens, trained)

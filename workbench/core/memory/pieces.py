@@ -141,9 +141,9 @@ def attend(
 ) -> Tensor:
     """Attention by the kernel that torch takes (ATen's sdp_utils, SM80 and up), or by plain operations.
 
-    Without a mask and in 16 bits that is flash attention; with one, or in float32, the memory-efficient kernel, before
-    which keys and values are repeated for every query head, unless heads are small and there is no mask: then it is
-    plain operations.
+    On a GPU without a mask and in 16 bits that is flash attention; with one, or in float32, the memory-efficient
+    kernel, before which keys and values are repeated for every query head, unless heads are small and there is no mask:
+    then it is plain operations, as it is on a CPU where scores are thinned.
     """
     times = given.heads // max(1, given.groups)
     if given.eager:
@@ -160,8 +160,11 @@ def attend(
     if cuda and not flash and times > 1:
         key, value = (tape.copy(one, one.count * times) for one in (key, value))
         return _plain(tape, query, key, value, rows, given, True)
+    if not cuda and given.dropped:  # the CPU's kernel thins nothing
+        key, value = (repeat(tape, one, times, given.groups) for one in (key, value))
+        return _plain(tape, query, key, value, rows, given, True)
     saved = [query.piece, key.piece, value.piece, Piece(FLOAT * given.heads * rows.tokens)]
-    if given.masked and cuda:
+    if given.masked:
         saved.append(Piece(query.width * rows.tokens * rows.keys))  # a mask of its own, in the queries' numbers
     wide = 32 if given.head <= 32 else -(-given.head // 32) * 32
     scratch = FLOAT * given.heads * rows.tokens * (wide + 1 if flash else given.head)

@@ -77,6 +77,8 @@ class Tape:
     """Records operations. `low` is the width that mixed precision computes products in; 0 without it."""
 
     low: int
+    native: bool = True
+    """Whether dropout is one operation, as on a GPU, whose mask has a byte a value; else a product with float noise."""
     nodes: list[_Node] = field(default_factory=list)
     casts: dict[int, Tensor] = field(default_factory=dict)
     """Trained float32 weights that mixed precision has cast in this pass."""
@@ -169,8 +171,8 @@ class Tape:
         return made
 
     def dropout(self, given: Tensor) -> Tensor:
-        """Keeps a mask of a byte a value."""
-        return self.record(given.count, given.width, (given,), (Piece(given.count),))
+        """Keeps what thins it."""
+        return self.record(given.count, given.width, (given,), (Piece(given.count if self.native else given.size),))
 
     def kept(self) -> int:
         """What is kept until the backward pass."""

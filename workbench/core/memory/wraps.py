@@ -32,6 +32,10 @@ class Base:
     def low(self) -> int:
         return HALF if self.numbers.autocast else 0
 
+    def tape(self) -> Tape:
+        """An empty tape in the base's numbers, as its device has operations."""
+        return Tape(self.low, self.numbers.device == "cuda")
+
     @property
     def bits(self) -> bool:
         """Whether PEFT has a layer of its own for this base: bitsandbytes' numbers."""
