@@ -155,12 +155,7 @@ def estimate_memory(
             0,
         ),
         "the end of the backward pass": (passes.end + fixed, 0, states.gradients, held),
-        "the optimizer step": (
-            0,
-            0,
-            states.gradients,
-            _largest_update(recipe, skeleton, states, loop, numbers.trained) + held,
-        ),
+        "the optimizer step": (0, 0, states.gradients, updated + held),
     }
     peak_at, (activations, loss, gradients, buffers) = max(moments.items(), key=lambda item: sum(item[1]))
     resident = states.weights + states.adapters + states.optimizer
