@@ -33,7 +33,7 @@ QUICK = {
 SLOW = {
     "adapters in the base's numbers over ReLU": ("opt", {"name": "lora"}, {**PLAIN, "adapters": "base"}),
     "a fused product is cut into its parts": ("gpt2", {"name": "llama-adapter"}, {"precision": "float32", **PLAIN}),
-    "AdaLoRA divides by a parameter": ("llama", {"name": "adalora"}, PLAIN),
+    "the count of AdaLoRA's ranks takes no gradient": ("llama", {"name": "adalora"}, PLAIN),
     "a tied embedding's first gradient waits for the second": ("gpt2", {"name": "full"}, {"optimizer": "sgd", **CHECKPOINTED}),
     "eager attention keeps every score": ("gpt_neox", {"name": "full"}, {"attention": "eager"}),
     "the input of a frozen thin matrix is not kept": ("qwen3", {"name": "vera", "dropout": 0.1}, {}),
@@ -47,6 +47,22 @@ def test_the_closed_form_is_within_one_percent_of_the_trace(why, models, peak_of
     settings = dict(given)
     loop = {"adapters": settings.pop("adapters")} if "adapters" in settings else {}
     _compare(models / kind, method, settings, loop, peak_of)
+
+
+@pytest.mark.parametrize("settings", [{}, CHECKPOINTED], ids=["kept", "computed again"])
+def test_a_fusion_keeps_what_its_frozen_adapters_say_of_each_token(settings, models, peak_of, tmp_path):
+    sources = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        config = {
+            "peft_type": "BOTTLENECK", "placement": "pfeiffer", "width": 256, "bottleneck_size": 16, "dropout": 0.0,
+            "non_linearity": "relu", "target_modules": [f"model.layers.{layer}" for layer in range(4)],
+        }  # fmt: skip
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+        (folder / "adapter_model.safetensors").touch()  # a trace reads no values
+        sources.append(str(folder))
+    _compare(models / "llama", {"name": "fusion", "adapters": sources}, settings, {}, peak_of)
 
 
 SIZES = {

@@ -192,7 +192,7 @@ def _plain(tape: Tape, query: Tensor, key: Tensor, value: Tensor, rows: Rows, gi
     count = given.heads * rows.tokens * rows.keys
     if kernel:
         query, key = tape.scale(query), tape.scale(key)
-    scores = _matmul(tape, query, key, count)
+    scores = matmul(tape, query, key, count)
     if not kernel:
         scores = tape.scale(scores)
         if given.capped:
@@ -209,10 +209,11 @@ def _plain(tape: Tape, query: Tensor, key: Tensor, value: Tensor, rows: Rows, gi
     weights = tape.cast(weights, query.width)
     if given.dropped:
         weights = tape.dropout(weights)
-    return tape.copy(_matmul(tape, weights, value, query.count))
+    return tape.copy(matmul(tape, weights, value, query.count))
 
 
-def _matmul(tape: Tape, one: Tensor, other: Tensor, count: int) -> Tensor:
+def matmul(tape: Tape, one: Tensor, other: Tensor, count: int) -> Tensor:
+    """The product of two tensors, batch by batch, of so many values; each keeps the other."""
     if tape.low:
         one, other = tape.cast(one, tape.low), tape.cast(other, tape.low)
     saved = (*((one.piece,) if other.grad else ()), *((other.piece,) if one.grad else ()))

@@ -83,6 +83,14 @@ def place(recipe: Recipe, skeleton: Skeleton) -> Placed:
         settings = {"size": size, "non_linearity": knobs["non_linearity"], "dropout": float(knobs["dropout"])}
         sites = SITES[name](skeleton, str(knobs["layers"]))
         return Placed(sites=dict.fromkeys(sites, settings), beside=name == "parallel")
+    if name == "fusion":
+        from workbench.core.methods.fusion import read_sources
+
+        sources = read_sources(knobs["adapters"])
+        settings = {"sources": [{**one, "size": one["bottleneck_size"]} for one in sources]}
+        return Placed(
+            sites=dict.fromkeys(sources[0]["target_modules"], settings), beside=sources[0]["placement"] == "parallel"
+        )
     if name == "llama-adapter":
         from workbench.core.methods.llama_adapter import LlamaAdapterKnobs, adapted_layers
 

@@ -41,7 +41,17 @@ def fixed_update_bytes(recipe: Recipe, skeleton: Skeleton, numbers: Numbers) -> 
 
 
 def shared_update_bytes(recipe: Recipe, skeleton: Skeleton) -> int:
-    """Bytes of what a method adds and does not train: VeRA's matrices, as large as the largest target, in float32."""
+    """Bytes of what a method adds and does not train, in float32.
+
+    VeRA's matrices are as large as the largest target; the adapters that a fusion listens to stand at each place.
+    """
+    if recipe.method.name == "fusion":
+        from workbench.core.methods.bottleneck import bottleneck_parameters
+        from workbench.core.methods.fusion import read_sources
+
+        sources = read_sources(recipe.method.knobs["adapters"])
+        each = sum(bottleneck_parameters(skeleton.hidden_size, one["bottleneck_size"]) for one in sources)
+        return 4 * each * len(sources[0]["target_modules"])
     if recipe.method.name != "vera":
         return 0
     targets = chosen_targets(skeleton, str(recipe.method.knobs["targets"]), str(recipe.method.knobs["layers"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.memory.numbers import BYTES, Numbers
-from workbench.core.memory.pieces import FLOAT, activate
+from workbench.core.memory.pieces import FLOAT, activate, matmul
 from workbench.core.memory.tape import NOTHING, Piece, Tape, Tensor
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.models.stored import Stored
@@ -259,14 +259,40 @@ WRAPS: dict[str, Callable[[Tape, Base, Around, Module, Tensor], Tensor]] = {
 """By kind, what a layer with such an update does."""
 
 
-def bottleneck(tape: Tape, numbers: Numbers, settings: Mapping[str, Any], skeleton: Skeleton, read: Tensor) -> Tensor:
-    """What a bottleneck adapter adds (`workbench.engine.tuners`): in its own numbers, given back in its input's."""
+def bottleneck(
+    tape: Tape, numbers: Numbers, settings: Mapping[str, Any], skeleton: Skeleton, read: Tensor, trained: bool = True
+) -> Tensor:
+    """What a bottleneck adapter adds (`workbench.engine.tuners`): in its own numbers, given back in its input's.
+
+    Of `sources` among its settings, a fusion of the frozen adapters with those settings.
+    """
+    if "sources" in settings:
+        return _fused(tape, numbers, settings["sources"], skeleton, read)
     width, size = skeleton.hidden_size, int(settings["size"])
     rows = read.count // width
     kind = "rectified" if settings["non_linearity"] in ("relu", "tanh") else "smooth"
     source = tape.cast(read, numbers.trained)
-    down = tape.product(source, tape.parameter(width * size, numbers.trained, True), rows * size)
-    up = tape.product(activate(tape, kind, down), tape.parameter(size * width, numbers.trained, True), rows * width)
+    first, second = (tape.parameter(width * size, numbers.trained, trained) for _ in range(2))
+    down = tape.product(source, first, rows * size)
+    up = tape.product(activate(tape, kind, down), second, rows * width)
     if settings["dropout"]:
         up = tape.dropout(up)
     return tape.cast(tape.scale(up), read.width)
+
+
+def _fused(
+    tape: Tape, numbers: Numbers, sources: Sequence[Mapping[str, Any]], skeleton: Skeleton, read: Tensor
+) -> Tensor:
+    """AdapterFusion: an attention of each token over what the adapters add (Pfeiffer et al. 2021, section 3.2)."""
+    width, count = skeleton.hidden_size, read.count * len(sources)
+    added = [bottleneck(tape, numbers, one, skeleton, read, trained=False) for one in sources]
+    stacked = tape.cast(tape.record(count, read.width, added), numbers.trained)
+    query, key, value = (
+        tape.product(given, tape.parameter(width**2, numbers.trained, True), given.count)
+        for given in (tape.cast(read, numbers.trained), stacked, stacked)
+    )
+    scores = tape.cast(matmul(tape, query, key, count // width), FLOAT)
+    weights = tape.record(scores.count, FLOAT, (scores,))
+    if weights.grad:
+        tape.nodes[-1].saved = (weights.piece,)
+    return tape.cast(matmul(tape, weights, value, read.count), read.width)

@@ -8,7 +8,7 @@ from workbench.core.errors import UserError
 from workbench.core.knobs import knob
 from workbench.core.methods.method import Count, Method
 from workbench.core.methods.shared_knobs import double_quantisation_knob, layers_knob, quantisation_knob
-from workbench.core.methods.targets import chosen_targets, low_rank_kept, rank_above_matrix, targets_knob
+from workbench.core.methods.targets import chosen_targets, rank_above_matrix, targets_knob
 from workbench.core.models.skeleton import Skeleton
 
 
@@ -56,11 +56,6 @@ def _refuse(skeleton: Skeleton, knobs: AdaLoraKnobs) -> str | None:
     return rank_above_matrix(skeleton, knobs.targets, knobs.layers, knobs.start_rank, "start_rank")
 
 
-def _kept(skeleton: Skeleton, knobs: AdaLoraKnobs) -> float:
-    targets = chosen_targets(skeleton, knobs.targets, knobs.layers)
-    return low_rank_kept(targets, knobs.start_rank, knobs.dropout)
-
-
 METHOD = Method(
     name="adalora",
     title="AdaLoRA",
@@ -80,5 +75,4 @@ METHOD = Method(
     formula="r·(in + out + 1) for each target,   r the rank at the start",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

@@ -86,11 +86,3 @@ def refuse_bottleneck(
             "choose another kind of adapter, or LoRA, which reaches any linear layer."
         )
     return None
-
-
-def bottleneck_kept(skeleton: Skeleton, knobs: BottleneckKnobs, sites: tuple[str, ...]) -> float:
-    """Each adapter keeps its input, and the bottleneck before and behind its non-linearity."""
-    width = skeleton.hidden_size
-    size = bottleneck_size(width, knobs.reduction)
-    thinned = 2 * width if knobs.dropout else 0
-    return len(sites) * (width + 2 * size + thinned)

@@ -87,12 +87,6 @@ def _prefixes(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
-def _kept(skeleton: Skeleton, knobs: FusionKnobs) -> float:
-    """For each place: the query, and each adapter's output with its key and value."""
-    sources = read_sources(knobs.adapters)
-    return len(sources[0]["target_modules"]) * skeleton.hidden_size * (2 + 3 * len(sources))
-
-
 METHOD = Method(
     name="fusion",
     title="AdapterFusion",
@@ -112,5 +106,4 @@ METHOD = Method(
     formula="3·d² + 2·d for each place of an adapter",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

@@ -39,11 +39,6 @@ def _refuse(skeleton: Skeleton, knobs: LayerNormKnobs) -> str | None:
     return None if found else "This model's norms hold no weights, so there is nothing to train; choose IA3 or LoRA."
 
 
-def _kept(skeleton: Skeleton, knobs: LayerNormKnobs) -> float:
-    """Each trained norm keeps its normalised input."""
-    return sum(module.parameters[0][1][-1] for module in norm_targets(skeleton, knobs))
-
-
 METHOD = Method(
     name="layernorm",
     title="LayerNorm tuning",
@@ -62,5 +57,4 @@ METHOD = Method(
     formula="the weight, and the bias if there is one, of each norm",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

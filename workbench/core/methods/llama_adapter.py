@@ -47,12 +47,6 @@ def _refuse(skeleton: Skeleton, knobs: LlamaAdapterKnobs) -> str | None:
     return None
 
 
-def _kept(skeleton: Skeleton, knobs: LlamaAdapterKnobs) -> float:
-    """The queries again, their weights on the vectors, and what these give."""
-    layers = adapted_layers(skeleton, knobs)
-    return layers * skeleton.heads * (2 * skeleton.head_dim + 2 * knobs.length)
-
-
 METHOD = Method(
     name="llama-adapter",
     title="LLaMA-Adapter",
@@ -71,5 +65,4 @@ METHOD = Method(
     formula="K·d + 1 for each adapted layer,   K vectors",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

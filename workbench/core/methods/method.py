@@ -66,9 +66,6 @@ class Method:
     """Whether base and tuned answer from one model in memory, by switching the adapter off."""
     counting: Callable[[Skeleton, Any], Count]
     refusing: Callable[[Skeleton, Any], str | None]
-    keeping: Callable[[Skeleton, Any], float] | None = None
-    """Values a token that autograd keeps for what the method adds, over all layers; None where that is next to nothing,
-    or where `workbench.core.memory` counts it in a closed form of its own."""
     not_training: Callable[[Skeleton, Any], str | None] | None = None
     """Why what can be counted and estimated is not trained here, in one sentence; for a method that has such."""
     checkpoints: bool = True

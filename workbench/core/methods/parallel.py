@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from workbench.core.knobs import knob
 from workbench.core.methods.bottleneck import (
     BottleneckKnobs,
-    bottleneck_kept,
     count_bottleneck,
     feed_forward_sites,
     refuse_bottleneck,
@@ -42,10 +41,6 @@ def _refuse(skeleton: Skeleton, knobs: ParallelKnobs) -> str | None:
     return reason
 
 
-def _kept(skeleton: Skeleton, knobs: ParallelKnobs) -> float:
-    return bottleneck_kept(skeleton, knobs, feed_forward_sites(skeleton, knobs.layers))
-
-
 METHOD = Method(
     name="parallel",
     title="Adapters (parallel)",
@@ -65,5 +60,4 @@ METHOD = Method(
     formula="2·d·m + d + m for each block,   m = d / reduction",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

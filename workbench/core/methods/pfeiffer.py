@@ -5,7 +5,6 @@ from __future__ import annotations
 from workbench.core.methods.bottleneck import (
     BottleneckKnobs,
     block_sites,
-    bottleneck_kept,
     count_bottleneck,
     refuse_bottleneck,
 )
@@ -19,10 +18,6 @@ def _count(skeleton: Skeleton, knobs: BottleneckKnobs) -> Count:
 
 def _refuse(skeleton: Skeleton, knobs: BottleneckKnobs) -> str | None:
     return refuse_bottleneck(skeleton, knobs, 1, "Pfeiffer's adapter", block_sites)
-
-
-def _kept(skeleton: Skeleton, knobs: BottleneckKnobs) -> float:
-    return bottleneck_kept(skeleton, knobs, block_sites(skeleton, knobs.layers))
 
 
 METHOD = Method(
@@ -44,5 +39,4 @@ METHOD = Method(
     formula="2·d·m + d + m for each block,   m = d / reduction",
     counting=_count,
     refusing=_refuse,
-    keeping=_kept,
 )

@@ -54,11 +54,6 @@ def _refuse(skeleton: Skeleton, knobs: PrefixKnobs) -> str | None:
     return refuse_places(skeleton, knobs.virtual_tokens)
 
 
-def _kept(skeleton: Skeleton, knobs: PrefixKnobs) -> float:  # noqa: ARG001
-    """Keys and values behind the prefix are joined with it into tensors of their own."""
-    return 2.0 * skeleton.layers * skeleton.key_value_heads * skeleton.head_dim
-
-
 METHOD = Method(
     name="prefix",
     title="Prefix tuning",
@@ -81,6 +76,5 @@ METHOD = Method(
     counting=_count,
     refusing=_refuse,
     packs=False,
-    keeping=_kept,
     checkpoints=False,
 )

@@ -79,12 +79,6 @@ def refuse_conv1d(targets: tuple[Module, ...], title: str) -> str | None:
     return f"{title} cannot reach this model's {found.leaf}, a Conv1D as GPT-2 has them; choose LoRA or IA3."
 
 
-def low_rank_kept(targets: tuple[Module, ...], rank: int, dropout: float) -> float:
-    """Values a token that low-rank updates keep: each target's input, and what the first matrix makes of it."""
-    thinned = 1.25 if dropout else 0.0  # the thinned copy, and a mask of a byte
-    return sum(rank + one.in_features * (1 + thinned) for one in targets)
-
-
 def in_attention(module: Module) -> bool:
     """Whether a linear layer is one of the attention's projections, by its name."""
     if module.leaf in ("dense", "c_proj"):

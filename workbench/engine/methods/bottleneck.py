@@ -50,14 +50,23 @@ def build_bottleneck(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton)
     return get_peft_model(model, config)
 
 
-def build_fusion(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
-    """The model with the adapters of `method.adapters`, frozen, and a trained attention over them."""
+def build_fusion(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton, values: bool = True) -> Any:
+    """The model with the adapters of `method.adapters`, frozen, and a trained attention over them.
+
+    Without `values` the adapters have their shapes alone, for a model that has no more either.
+    """
     paths = [str(path) for path in recipe.method.knobs["adapters"]]
     sources = read_sources(paths)
     names = [source_name(number) for number in range(1, len(paths) + 1)]
     fused: PeftModel | None = None
     for name, path in zip(names, paths, strict=True):
-        fused = load_checked(model if fused is None else fused, adapter_folder(path), name)
+        folder = adapter_folder(path)
+        if values:
+            fused = load_checked(model if fused is None else fused, folder, name)
+        elif fused is None:
+            fused = get_peft_model(model, BottleneckConfig.from_pretrained(str(folder)), adapter_name=name)
+        else:
+            fused.add_adapter(name, BottleneckConfig.from_pretrained(str(folder)))
     assert fused is not None
     config = BottleneckConfig(
         placement=sources[0]["placement"],

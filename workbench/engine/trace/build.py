@@ -23,6 +23,7 @@ from workbench.engine.answer import inner_model
 from workbench.engine.base_models import DTYPES
 from workbench.engine.methods import build_method, prepare_quantised, refuse_training
 from workbench.engine.methods.any_peft import build_without_values, first_line
+from workbench.engine.methods.bottleneck import build_fusion
 from workbench.engine.methods.main_directions import remember_start
 from workbench.engine.methods.shapes_only import shapes_only
 from workbench.engine.trace.fake import give_device
@@ -108,7 +109,7 @@ def build_model(base: Any, recipe: Recipe, skeleton: Skeleton, device: torch.dev
 
 
 def _with_method(base: Any, recipe: Recipe, skeleton: Skeleton) -> Any:
-    if recipe.method.name != "peft":
+    if recipe.method.name not in ("peft", "fusion"):
         try:
             return build_method(base, _without_values(recipe), skeleton)
         except (ValueError, TypeError, NotImplementedError) as error:  # PEFT's own reasons, such as Mamba's layers
@@ -117,6 +118,8 @@ def _with_method(base: Any, recipe: Recipe, skeleton: Skeleton) -> Any:
     refuse_training(recipe)
     if getattr(base, "is_quantized", False):
         prepare_quantised(base)
+    if recipe.method.name == "fusion":
+        return build_fusion(base, recipe, skeleton, values=False)
     return build_without_values(base, recipe)
 
 
