@@ -65,6 +65,28 @@ def test_a_fusion_keeps_what_its_frozen_adapters_say_of_each_token(settings, mod
     _compare(models / "llama", {"name": "fusion", "adapters": sources}, settings, {}, peak_of)
 
 
+BENCHMARK = {"every_logit": True, "keeps_outputs": True, "caches": True, "for_each": True}
+"""The loop of PEFT's own benchmark, which lets the model make a cache of keys and values, and holds on to it."""
+
+OF_PEFT = {
+    "PREFIX_TUNING": {"num_virtual_tokens": 64},
+    "PROMPT_TUNING": {"num_virtual_tokens": 64},
+    "ADAPTION_PROMPT": {"adapter_len": 16, "adapter_layers": 3},
+    "LORA": {"r": 8, "target_modules": ["q_proj", "v_proj"]},
+    "IA3": {},
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["PREFIX_TUNING", *(pytest.param(one, marks=pytest.mark.slow) for one in list(OF_PEFT)[1:])]
+)
+def test_an_adapter_config_in_another_loop_is_counted_as_it_is_traced(kind, models, peak_of, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": kind, **OF_PEFT[kind]}))
+    method = {"name": "peft", "config": str(tmp_path)}
+    _compare(models / "llama", method, {"batch": 2, **PLAIN}, BENCHMARK, peak_of)
+
+
 SIZES = {
     "vocab_size": 4096, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 5, "num_attention_heads": 8,
     "num_key_value_heads": 2, "pad_token_id": 0,

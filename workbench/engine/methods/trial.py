@@ -24,6 +24,14 @@ SMALL = 200_000_000
 """Parameters up to which a skeleton is filled with zeros where a kind cannot be built without values."""
 
 
+class Part(nn.Module):
+    """A module that holds others and knows the model's config, as an attention does."""
+
+    def __init__(self, config: PreTrainedConfig) -> None:
+        super().__init__()
+        self.config = config
+
+
 class Bones(nn.Module):
     """A model with a skeleton's modules, names and shapes, that computes nothing."""
 
@@ -48,7 +56,7 @@ class Bones(nn.Module):
             *path, leaf = module.name.split(".")
             for part, below in zip(path, [*path[1:], leaf], strict=False):
                 if not hasattr(parent, part):
-                    parent.add_module(part, nn.ModuleList() if below.isdigit() else nn.Module())
+                    parent.add_module(part, nn.ModuleList() if below.isdigit() else Part(self.config))
                 parent = getattr(parent, part)
             parent.add_module(leaf, _bone(module))
             if module.kind == EMBEDDING and "in" not in self._names:
