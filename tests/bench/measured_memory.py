@@ -214,6 +214,9 @@ def measure(to: Path, only: str, seconds: float) -> int:
 def compare(file: Path, save: bool) -> int:
     """Trace what was measured, print the table, and keep it where that is asked for."""
     lines = {line["name"]: line for line in _read(file)}
+    if not lines:
+        print(f"{file} holds no measured configuration; call measure --to {file} first.", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as place:
         rows = []
         for row in _held(lines, Path(place)):
