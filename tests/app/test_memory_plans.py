@@ -13,7 +13,9 @@ from waiting import wait_for
 from workbench.app.glyphs import glyphs
 from workbench.app.panes.memory.sliders import Sliders, sliders_of
 from workbench.app.panes.memory.tree import ParameterTree
+from workbench.app.screens.explanation import Explanation
 from workbench.app.screens.question import Question
+from workbench.core.memory.accuracy import accuracy_tables
 from workbench.core.memory.cards import CARDS
 from workbench.core.memory.costs import Price, keep_price, money_text, read_price
 from workbench.core.memory.device import Device, find_device
@@ -343,3 +345,14 @@ def test_sliders_end_where_the_limits_do():
     batch, length, *_ = sliders_of(recipe, None, Limits(12, None, None, None))
     assert batch.most == 12 and not batch.none_fits and length.none_fits
     assert dataclasses.replace(batch, value=3).at == 1
+
+
+async def test_the_help_lists_the_measured_runs_that_the_estimate_was_held_against_below_the_keys(workspace):
+    async with opened(workspace, story(), (120, 60)) as (app, pilot):
+        await on_memory(pilot, app)
+        await press(pilot, "f1")
+        await wait_for(lambda: isinstance(app.screen, Explanation))
+        said = app.screen.text.plain
+        for table in accuracy_tables():
+            assert said.index("Keys everywhere") < said.index(table.sentence)
+            assert all(row.what in said for row in table.rows)

@@ -40,7 +40,7 @@ class Explanation(ModalScreen[None]):
 
 
 def explanation_of(pane: str, focused: Widget | None) -> Content:
-    """What F1 says: the focused widget's own words from the inside out, then the keys of the pane and of the app."""
+    """What F1 says: the focused widget's own words from the inside out, the keys, and what is told at the end."""
     parts: list[Content] = []
     for node in focused.ancestors_with_self if focused else ():
         words = node.explain() if hasattr(node, "explain") else type(node).__dict__.get("HELP")
@@ -62,7 +62,10 @@ def explanation_of(pane: str, focused: Widget | None) -> Content:
             ],
         )
     )
-    return Content("\n\n").join(parts)
+    for node in focused.ancestors_with_self if focused else ():
+        if hasattr(node, "explain_more"):
+            parts.append(Content(str(node.explain_more())))
+    return Content("\n\n").join(part for part in parts if part)
 
 
 def _keys(title: str, actions: tuple[Action, ...]) -> Content:

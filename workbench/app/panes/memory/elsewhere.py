@@ -27,7 +27,7 @@ def elsewhere_help() -> str:
 
 def _table(table: Table) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in table.versions.items())
-    head = f"{table.sentence} {table.source[:1].upper()}{table.source[1:]}; {table.date}, {versions}."
+    head = f"{table.sentence} Measured: {table.source}; held against it on {table.date}; {versions}."
     lines = [visible(head), "", f"{'measured':>9} {'traced':>9} {'formula':>9}  {MEANINGS[table.of]}"]
     for row in table.rows:
         formula = row.formula / row.measured - 1

@@ -79,9 +79,9 @@ class MemoryPane(Calibrating):
         self.scroll = VerticalScroll(id="memory-scroll", can_focus=True)
         self.ask_line = AskLine()
 
-    def explain(self) -> str:
-        """The pane's help, and every measured run elsewhere that the estimate was held against."""
-        return "\n\n".join(text for text in (self.HELP, elsewhere_help()) if text)
+    def explain_more(self) -> str:
+        """The end of the pane's help: every measured run elsewhere that the estimate was held against."""
+        return elsewhere_help()
 
     def compose(self) -> ComposeResult:
         yield self.peak
