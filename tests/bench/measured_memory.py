@@ -25,6 +25,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from memory_grid import MODELS as PUBLISHED
+from memory_grid import OTHERS
+
 from workbench.core.data.remembered import data_report
 from workbench.core.errors import RunFailedError, UserError
 from workbench.core.memory.accuracy import FOLDER, Held, Table, keep_table
@@ -44,18 +47,10 @@ MODELS: dict[str, dict[str, Any]] = {
                  "n_positions": 4096},
     "qwen3-10m": {"model_type": "qwen3", "vocab_size": 8192, "hidden_size": 256, "intermediate_size": 704,
                   "num_hidden_layers": 8, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 48},
-    "qwen2.5-0.5b": {"model_type": "qwen2", "vocab_size": 151936, "hidden_size": 896, "intermediate_size": 4864,
-                     "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2,
-                     "tie_word_embeddings": True},
-    "llama-3.2-1b": {"model_type": "llama", "vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 8192,
-                     "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 64,
-                     "tie_word_embeddings": True},
-    "llama-3.2-3b": {"model_type": "llama", "vocab_size": 128256, "hidden_size": 3072, "intermediate_size": 8192,
-                     "num_hidden_layers": 28, "num_attention_heads": 24, "num_key_value_heads": 8, "head_dim": 128,
-                     "tie_word_embeddings": True},
-    "llama-3.1-8b": {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
-                     "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
-                     "tie_word_embeddings": False},
+    "qwen2.5-0.5b": PUBLISHED["qwen2-0.5b"],
+    "llama-3.2-1b": PUBLISHED["llama-1b"],
+    "llama-3.2-3b": OTHERS["llama-3b"],
+    "llama-3.1-8b": PUBLISHED["llama-8b"],
 }  # fmt: skip
 """Sizes of published models, and three small ones for a CPU; weights are random."""
 

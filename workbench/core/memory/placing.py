@@ -7,16 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.core.memory.wraps import Around
-from workbench.core.methods.bottleneck import block_sites, bottleneck_size, feed_forward_sites, houlsby_sites
+from workbench.core.methods.bottleneck import SITES, bottleneck_size
 from workbench.core.methods.targets import chosen_targets
 from workbench.core.models.skeleton import Module, Skeleton
 from workbench.core.recipe import Recipe
-
-SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
-    "houlsby": houlsby_sites,
-    "pfeiffer": block_sites,
-    "parallel": feed_forward_sites,
-}
 
 PROMPTS = ("PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT")
 """PEFT's kinds with virtual tokens before the text."""

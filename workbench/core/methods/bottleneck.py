@@ -86,3 +86,11 @@ def refuse_bottleneck(
             "choose another kind of adapter, or LoRA, which reaches any linear layer."
         )
     return None
+
+
+SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
+    "houlsby": houlsby_sites,
+    "pfeiffer": block_sites,
+    "parallel": feed_forward_sites,
+}
+"""Where each kind's adapters stand: full names of modules, on a model and in chosen layers."""

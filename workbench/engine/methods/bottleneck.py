@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from peft import PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
-from workbench.core.methods.bottleneck import (
-    BottleneckKnobs,
-    block_sites,
-    bottleneck_size,
-    feed_forward_sites,
-    houlsby_sites,
-)
+from workbench.core.methods.bottleneck import SITES, BottleneckKnobs, bottleneck_size
 from workbench.core.methods.fusion import adapter_folder, read_sources, source_name
 from workbench.core.methods.parallel import ParallelKnobs
 from workbench.core.methods.roles import norms_before_feed_forward
@@ -22,13 +15,6 @@ from workbench.core.models.skeleton import Skeleton
 from workbench.core.recipe import Recipe
 from workbench.engine.methods.stored import load_checked
 from workbench.engine.tuners import BottleneckConfig
-
-SITES: dict[str, Callable[[Skeleton, str], tuple[str, ...]]] = {
-    "houlsby": houlsby_sites,
-    "pfeiffer": block_sites,
-    "parallel": feed_forward_sites,
-}
-"""Where each kind's adapters stand."""
 
 
 def build_bottleneck(model: PreTrainedModel, recipe: Recipe, skeleton: Skeleton) -> Any:
